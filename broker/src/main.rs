@@ -1,0 +1,2 @@
+//! The `msgloop` binary.
+fn main() {}

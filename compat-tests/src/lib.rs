@@ -1,0 +1,1 @@
+//! Real clients and crashes against the running binary.

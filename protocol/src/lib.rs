@@ -1,0 +1,13 @@
+//! Kafka's wire language: bytes to types and back. No I/O, no clock, no randomness.
+//!
+//! Start with [`wire`] (how bytes are read and written), then [`messages`] (one table a message), [`error`] (the codes)
+//! and [`records`] (the record batch, the codecs, the CRC).
+
+pub mod error;
+pub mod messages;
+pub mod records;
+pub mod uuid;
+pub mod wire;
+
+pub use error::ErrorCode;
+pub use uuid::Uuid;

@@ -1,0 +1,1 @@
+//! Reading and writing wire bytes. Skeleton.

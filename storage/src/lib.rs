@@ -1,0 +1,15 @@
+//! The thread-per-core storage engine: runtime seam, write-ahead log, partition logs.
+//!
+//! Start with [`runtime`] (the seam to the world), then [`engine`] (one core's logs and their write-ahead log) and
+//! [`log`] (one partition).
+
+pub mod engine;
+pub mod error;
+pub mod ids;
+pub mod log;
+pub mod runtime;
+
+pub use engine::{Engine, EngineOptions, LogDirectory, LogSpec, RecoveryReport, Reservation};
+pub use error::{AppendError, StorageError};
+pub use ids::{LeaderEpoch, LogId, Offset};
+pub use log::{AppendOptions, Appended, Log, LogConfig, LogRead, Origin, ReadLimit, ReadOptions};
