@@ -166,7 +166,12 @@ impl Log {
 
     /// Checks the batch, gives it its offsets and puts it into the tail and the next commit. Does not wait: order of
     /// calls is order in the log. Await [`Appended::durable`] before acknowledging.
-    pub fn append(&self, reservation: Reservation, batch: Bytes, options: AppendOptions) -> Result<Appended, AppendError> {
+    pub fn append(
+        &self,
+        reservation: Reservation,
+        batch: Bytes,
+        options: AppendOptions,
+    ) -> Result<Appended, AppendError> {
         unimplemented!()
     }
 
@@ -176,7 +181,11 @@ impl Log {
     }
 
     /// First record at or after `timestamp_ms`, record-exact, below `limit` (ListOffsets by time).
-    pub async fn offset_for_timestamp(&self, timestamp_ms: i64, limit: ReadLimit) -> Result<Option<TimestampOffset>, StorageError> {
+    pub async fn offset_for_timestamp(
+        &self,
+        timestamp_ms: i64,
+        limit: ReadLimit,
+    ) -> Result<Option<TimestampOffset>, StorageError> {
         unimplemented!()
     }
 

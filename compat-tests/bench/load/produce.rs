@@ -118,7 +118,8 @@ fn send_until_done(producer: &ThreadedProducer<Context>, options: &Options, star
     let mut payload = incompressible(options.record_bytes.max(8));
     let end_ns = start_ns + (options.seconds * 1e9) as u64;
     let interval_ns = if options.rate_mb > 0.0 { options.record_bytes as f64 * 1e3 / options.rate_mb } else { 0.0 };
-    let sent_max = if options.total_mb > 0.0 { (options.total_mb * 1e6) as u64 / options.record_bytes as u64 } else { u64::MAX };
+    let sent_max =
+        if options.total_mb > 0.0 { (options.total_mb * 1e6) as u64 / options.record_bytes as u64 } else { u64::MAX };
     let mut sent = 0_u64;
     while sent < sent_max {
         let now = now_ns();
@@ -147,8 +148,9 @@ fn send_one(
     // A batch's worth of records goes to one partition before the next, as sticky partitioners do.
     let run = (options.batch_bytes / options.record_bytes).clamp(1, 64) as u64;
     let partition = ((number / run) % options.partitions as u64) as i32;
-    let mut record =
-        BaseRecord::<(), [u8], usize>::with_opaque_to(&options.topic, due_ns as usize).partition(partition).payload(payload);
+    let mut record = BaseRecord::<(), [u8], usize>::with_opaque_to(&options.topic, due_ns as usize)
+        .partition(partition)
+        .payload(payload);
     loop {
         match producer.send(record) {
             Ok(()) => return Ok(()),
