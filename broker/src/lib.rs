@@ -1,0 +1,8 @@
+//! The broker: connections, API handlers, partitions, groups, metadata, admin HTTP.
+//!
+//! Start with [`api`], the table of everything a client can ask for; follow a request from [`net`] through a file of
+//! [`handlers`] to [`shard`] (one core and what it owns) and [`partition`] (the only caller of an append).
+
+pub mod context;
+pub mod partition;
+pub mod shard;
