@@ -4,6 +4,7 @@ use std::future::Future;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use protocol::records::Compression;
 
 use crate::engine::Reservation;
 use crate::error::{AppendError, StorageError};
@@ -36,16 +37,6 @@ pub struct LogConfig {
     /// `msgloop.batch.validation=records`: decode compressed batches too.
     pub validate_records: bool,
     pub producer_id_expiration_ms: i64,
-}
-
-/// A codec and its level, as `compression.type` and `compression.*.level` name them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    None,
-    Gzip(i32),
-    Snappy,
-    Lz4(i32),
-    Zstd(i32),
 }
 
 /// Who appends (AppendOrigin.java).
