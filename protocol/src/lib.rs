@@ -4,10 +4,11 @@
 //! and [`records`] (the record batch, the codecs, the CRC).
 
 pub mod error;
+#[macro_use]
+pub mod wire;
 pub mod messages;
 pub mod records;
 pub mod uuid;
-pub mod wire;
 
 pub use error::ErrorCode;
 pub use uuid::Uuid;
