@@ -5,6 +5,10 @@
 //! call behind it costs microseconds, and one type keeps the engine, the coordinators and their tests free of a
 //! generic parameter that would reach every signature.
 
+pub mod buffers;
+pub mod random;
+pub mod simulated;
+
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
