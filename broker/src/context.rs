@@ -1,9 +1,14 @@
 //! What a handler knows beside the request itself.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use bytes::Bytes;
+use protocol::messages::{ApiKey, ResponseHeader};
+use protocol::wire::{Message, Writer};
 use storage::runtime::Monotonic;
+use tokio::sync::Notify;
 
 use crate::shard::Shard;
 
@@ -14,12 +19,48 @@ pub struct ConnectionInfo {
     pub listener: String,
     /// Address of the client.
     pub peer: SocketAddr,
+    /// Set once nobody waits for answers any more: the client left or the broker stops.
+    pub closed: Latch,
 }
 
 impl ConnectionInfo {
+    /// A connection that was just accepted.
+    pub fn new(listener: String, peer: SocketAddr) -> ConnectionInfo {
+        ConnectionInfo { listener, peer, closed: Latch::default() }
+    }
+
     /// The client's host as Kafka shows it to tools (`/127.0.0.1`).
     pub fn client_host(&self) -> String {
         format!("/{}", self.peer.ip())
+    }
+}
+
+/// Something that happens once; whoever waits for it is woken, whoever comes later does not wait.
+#[derive(Debug, Default)]
+pub struct Latch {
+    is_set: Cell<bool>,
+    waiters: Notify,
+}
+
+impl Latch {
+    /// Lets everyone through, now and later.
+    pub fn set(&self) {
+        self.is_set.set(true);
+        self.waiters.notify_waiters();
+    }
+
+    /// Whether it happened.
+    pub fn is_set(&self) -> bool {
+        self.is_set.get()
+    }
+
+    /// Completes once it happened.
+    pub async fn wait(&self) {
+        // Registered before the look at the flag, so that a set between the two is not missed.
+        let woken = self.waiters.notified();
+        if !self.is_set.get() {
+            woken.await;
+        }
     }
 }
 
@@ -31,10 +72,48 @@ pub struct RequestContext {
     pub shard: Rc<Shard>,
     /// The connection the request came in by.
     pub connection: Rc<ConnectionInfo>,
-    /// Version of the API the client speaks; within the table's range.
+    /// The API asked for.
+    pub api_key: ApiKey,
+    /// Version of the API the client speaks; within the table's range (only ApiVersions sees others).
     pub api_version: i16,
+    /// Comes back in the response.
+    pub correlation_id: i32,
     /// As in the request header; `None` is null on the wire.
     pub client_id: Option<String>,
     /// When the frame was complete.
     pub received: Monotonic,
+}
+
+impl RequestContext {
+    /// The response as a frame: its size, header and body, record bytes by reference.
+    pub fn frame(&self, response: &impl Message) -> Vec<Bytes> {
+        self.frame_in(response, self.api_version)
+    }
+
+    /// As [`RequestContext::frame`], in another version than the request's.
+    pub fn frame_in(&self, response: &impl Message, version: i16) -> Vec<Bytes> {
+        let mut writer = Writer::for_frame();
+        ResponseHeader { correlation_id: self.correlation_id }.encode(&mut writer, self.api_key, version);
+        response.encode(&mut writer, version);
+        writer.into_parts()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::Latch;
+
+    #[test]
+    fn a_latch_wakes_those_who_wait_and_lets_later_ones_through() {
+        let latch = Latch::default();
+        let mut early = Box::pin(latch.wait());
+        assert!(early.as_mut().now_or_never().is_none());
+        let unpolled = latch.wait();
+        latch.set();
+        assert!(early.now_or_never().is_some());
+        assert!(unpolled.now_or_never().is_some());
+        assert!(latch.wait().now_or_never().is_some());
+    }
 }

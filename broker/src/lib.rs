@@ -3,6 +3,10 @@
 //! Start with [`api`], the table of everything a client can ask for; follow a request from [`net`] through a file of
 //! [`handlers`] to [`shard`] (one core and what it owns) and [`partition`] (the only caller of an append).
 
+pub mod api;
+pub mod api_metrics;
 pub mod context;
+pub mod handlers;
+pub mod net;
 pub mod partition;
 pub mod shard;

@@ -18,6 +18,8 @@ use storage::{Engine, LogId};
 use thiserror::Error;
 use tokio::sync::{Mutex, oneshot};
 
+use crate::api_metrics::ApiMetrics;
+use crate::net::NetShared;
 use crate::partition::Partition;
 
 /// The core that owns a partition. Part of the data format: a core's write-ahead log holds exactly its partitions, so
@@ -85,20 +87,49 @@ impl ShardHandle {
     }
 }
 
+/// Who this broker is.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// 22 characters of base64, made when the data directory was.
+    pub cluster_id: String,
+    /// `node.id`.
+    pub node_id: i32,
+}
+
+/// What every core has a clone of.
+#[derive(Clone)]
+pub struct Shared {
+    /// Who this broker is.
+    pub identity: Arc<Identity>,
+    /// Bounds of connections, some of them counted over all cores.
+    pub net: NetShared,
+    /// The mailboxes of all cores.
+    pub shards: ShardHandle,
+}
+
 /// One core and what it owns.
 pub struct Shard {
     core: usize,
     runtime: Runtime,
     engine: Engine,
-    shards: ShardHandle,
+    shared: Shared,
+    api_metrics: ApiMetrics,
     partitions: RefCell<HashMap<LogId, Rc<Partition>>>,
     append_gate: Mutex<()>,
 }
 
 impl Shard {
     /// A core without partitions; they are opened when the metadata image is applied.
-    pub fn new(core: usize, runtime: Runtime, engine: Engine, shards: ShardHandle) -> Rc<Shard> {
-        Rc::new(Shard { core, runtime, engine, shards, partitions: RefCell::default(), append_gate: Mutex::new(()) })
+    pub fn new(core: usize, runtime: Runtime, engine: Engine, shared: Shared) -> Rc<Shard> {
+        Rc::new(Shard {
+            core,
+            runtime,
+            engine,
+            shared,
+            api_metrics: ApiMetrics::new(),
+            partitions: RefCell::default(),
+            append_gate: Mutex::new(()),
+        })
     }
 
     /// Number of this core, from zero.
@@ -118,12 +149,27 @@ impl Shard {
 
     /// All cores.
     pub fn shards(&self) -> &ShardHandle {
-        &self.shards
+        &self.shared.shards
+    }
+
+    /// Who this broker is.
+    pub fn identity(&self) -> &Identity {
+        &self.shared.identity
+    }
+
+    /// Bounds of connections.
+    pub fn net(&self) -> &NetShared {
+        &self.shared.net
+    }
+
+    /// Requests and their times, as this core counts them.
+    pub fn api_metrics(&self) -> &ApiMetrics {
+        &self.api_metrics
     }
 
     /// The core that owns `id`.
     pub fn owner_of(&self, id: LogId) -> usize {
-        core_of(id.topic_id, id.partition, self.shards.cores())
+        core_of(id.topic_id, id.partition, self.shared.shards.cores())
     }
 
     /// A partition this core owns and has open.
@@ -152,7 +198,7 @@ impl Shard {
             let work = job(self);
             return Either::Left(async move { Ok(work.await) });
         }
-        Either::Right(self.shards.run_on(core, job))
+        Either::Right(self.shared.shards.run_on(core, job))
     }
 
     /// Serves this core's mailbox until every [`ShardHandle`] is gone or [`Mailbox`] is dropped.

@@ -1,0 +1,165 @@
+//! Everything a client can ask for: one table of key, order and handler. ApiVersions answers from it.
+//!
+//! Versions are those of [`ApiKey`]: its lowest to its highest stable one.
+
+use std::future::Future;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use protocol::messages::{ApiKey, Request, RequestHeader};
+use protocol::wire::{DecodeError, Reader};
+use storage::runtime::LocalFuture;
+use thiserror::Error;
+
+use crate::context::{ConnectionInfo, RequestContext};
+use crate::handlers::*;
+use crate::shard::Shard;
+
+/// How a request goes along with others of its connection. Answers always leave in the order of the requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Begins once all earlier requests are answered, and later ones wait for it: a client that sends CreateTopics and
+    /// Metadata in one go sees the topic, as with Kafka, which takes one request of a connection at a time.
+    Alone,
+    /// Begins while earlier overlapping requests still wait for their commit or for data. What the first poll of its
+    /// handler does is done before the next request begins: a produce issues its appends there.
+    Overlapping,
+}
+
+/// What becomes of a request.
+pub enum Reply {
+    /// The frame to send.
+    Send(Vec<Bytes>),
+    /// Nothing: a produce with acks=0.
+    Nothing,
+    /// The connection is closed: the only way to tell an acks=0 producer of an error.
+    Close(&'static str),
+}
+
+/// Decodes the body and begins to serve it.
+type Handler = fn(RequestContext, Reader) -> Result<LocalFuture<Reply>, DecodeError>;
+
+/// One row of the table.
+pub struct Api {
+    /// The key, which also tells name and versions.
+    pub key: ApiKey,
+    order: Order,
+    handler: Handler,
+}
+
+#[allow(unused_macros, reason = "the first rows of this shape are on their way")]
+macro_rules! row {
+    ($key:ident, $order:ident, $handler:path) => {
+        Api { key: ApiKey::$key, order: Order::$order, handler: |context, reader| serve(context, reader, $handler) }
+    };
+}
+
+/// The table, by key.
+pub const APIS: &[Api] = &[Api { key: ApiKey::ApiVersions, order: Order::Alone, handler: api_versions::serve }];
+
+impl Api {
+    /// The row of `key`.
+    pub fn of(key: ApiKey) -> Option<&'static Api> {
+        APIS.iter().find(|api| api.key == key)
+    }
+
+    /// Whether requests of `version` are served.
+    pub fn serves(&self, version: i16) -> bool {
+        (self.key.versions().min..=self.key.highest_stable_version()).contains(&version)
+    }
+}
+
+/// Why a frame is no request of ours; its connection is closed, as there is no answer it would understand.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BadRequest {
+    /// The header does not parse.
+    #[error("the request header does not parse: {0}")]
+    Header(DecodeError),
+    /// No such API here.
+    #[error("unknown API key {0}")]
+    UnknownApi(i16),
+    /// A version outside the table.
+    #[error("unsupported version {version} of {}", .key.name())]
+    UnsupportedVersion {
+        /// The API.
+        key: ApiKey,
+        /// What was asked for.
+        version: i16,
+    },
+    /// The body does not parse.
+    #[error("the body of {} does not parse: {error}", .key.name())]
+    Body {
+        /// The API.
+        key: ApiKey,
+        /// Where it breaks.
+        error: DecodeError,
+    },
+}
+
+/// A request whose header was understood.
+pub struct Call {
+    api: &'static Api,
+    context: RequestContext,
+    body: Reader,
+}
+
+impl Call {
+    /// Reads the header of `frame` and finds the handler.
+    pub fn parse(shard: &Rc<Shard>, connection: &Rc<ConnectionInfo>, frame: Bytes) -> Result<Call, BadRequest> {
+        let mut body = Reader::new(frame);
+        let header = RequestHeader::decode(&mut body).map_err(BadRequest::Header)?;
+        let unknown = BadRequest::UnknownApi(header.request_api_key);
+        let api = header.api_key().and_then(Api::of).ok_or(unknown)?;
+        let version = header.request_api_version;
+        if !api.serves(version) && api.key != ApiKey::ApiVersions {
+            return Err(BadRequest::UnsupportedVersion { key: api.key, version });
+        }
+        let context = RequestContext {
+            shard: shard.clone(),
+            connection: connection.clone(),
+            api_key: api.key,
+            api_version: version,
+            correlation_id: header.correlation_id,
+            client_id: header.client_id,
+            received: shard.runtime().now(),
+        };
+        Ok(Call { api, context, body })
+    }
+
+    /// See [`Order`].
+    pub fn order(&self) -> Order {
+        self.api.order
+    }
+
+    /// Decodes the body; the future does the work.
+    pub fn begin(self) -> Result<impl Future<Output = Reply> + 'static, BadRequest> {
+        let (key, context) = (self.api.key, self.context.clone());
+        let work = (self.api.handler)(self.context, self.body).map_err(|error| BadRequest::Body { key, error })?;
+        Ok(async move {
+            let reply = work.await;
+            let taken = context.shard.runtime().now().since(context.received);
+            context.shard.api_metrics().record(key, taken);
+            reply
+        })
+    }
+}
+
+/// The common shape of a handler: decode, handle, encode.
+pub fn serve<R, H>(context: RequestContext, mut body: Reader, handler: H) -> Result<LocalFuture<Reply>, DecodeError>
+where
+    R: Request + 'static,
+    H: AsyncFn(&RequestContext, R) -> R::Response + 'static,
+{
+    let request = R::decode(&mut body, context.api_version)?;
+    Ok(Box::pin(async move { Reply::Send(context.frame(&handler(&context, request).await)) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::APIS;
+
+    #[test]
+    fn the_table_is_in_the_order_of_keys_without_doubles() {
+        assert!(APIS.windows(2).all(|pair| pair[0].key.code() < pair[1].key.code()));
+    }
+}
