@@ -5,7 +5,9 @@ use std::fmt;
 use crate::wire::Versions;
 
 macro_rules! api_keys {
-    ($($name:ident = $key:literal, $min:literal - $max:literal, flexible $flexible:tt $(, unstable $unstable:literal)?;)*) => {
+    ($(
+        $name:ident = $key:literal, $min:literal - $max:literal, flexible $flexible:tt $(, unstable $unstable:literal)?;
+    )*) => {
         /// The kind of a request; its number is the first field of the request's header.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(i16)]

@@ -1,7 +1,8 @@
 //! The headers in front of every request and response.
 //!
 //! A request header is version 1, or 2 (tagged fields follow) when the request itself is flexible; version 0 went with
-//! ControlledShutdown. A response header is version 0, or 1 (tagged fields follow) when the response is flexible, except
+//! ControlledShutdown. A response header is version 0, or 1 (tagged fields follow) when the response is flexible,
+//! except
 //! that ApiVersions always answers with version 0: its client does not know yet what the broker speaks (KIP-511).
 
 use super::ApiKey;

@@ -34,6 +34,11 @@ impl Versions {
         Versions { min, max, flexible_from }
     }
 
+    /// Versions `min` to `max`, none of them flexible.
+    pub const fn classic(min: i16, max: i16) -> Versions {
+        Versions::new(min, max, i16::MAX)
+    }
+
     /// Whether `version` is one of them.
     pub const fn contains(&self, version: i16) -> bool {
         self.min <= version && version <= self.max
