@@ -7,6 +7,7 @@ pub mod api;
 pub mod api_metrics;
 pub mod context;
 pub mod handlers;
+pub mod metadata;
 pub mod net;
 pub mod partition;
 pub mod shard;

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
+use arc_swap::ArcSwap;
 use futures_util::future::Either;
 use protocol::Uuid;
 use storage::runtime::{HashMap, LocalFuture, Runtime};
@@ -19,6 +20,7 @@ use thiserror::Error;
 use tokio::sync::{Mutex, oneshot};
 
 use crate::api_metrics::ApiMetrics;
+use crate::metadata::MetadataImage;
 use crate::net::NetShared;
 use crate::partition::Partition;
 
@@ -105,6 +107,8 @@ pub struct Shared {
     pub net: NetShared,
     /// The mailboxes of all cores.
     pub shards: ShardHandle,
+    /// The metadata in force; replaced once its partitions are open on their cores.
+    pub image: Arc<ArcSwap<MetadataImage>>,
 }
 
 /// One core and what it owns.
@@ -155,6 +159,11 @@ impl Shard {
     /// Who this broker is.
     pub fn identity(&self) -> &Identity {
         &self.shared.identity
+    }
+
+    /// The metadata in force.
+    pub fn image(&self) -> Arc<MetadataImage> {
+        self.shared.image.load_full()
     }
 
     /// Bounds of connections.
