@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod api_metrics;
+pub mod config;
 pub mod context;
 pub mod handlers;
 pub mod metadata;

@@ -1,0 +1,16 @@
+//! Configs: one table ([`table`]), what is set where ([`settings`]), and the values in force as plain fields
+//! ([`BrokerConfig`], [`TopicConfig`]).
+
+pub mod broker_config;
+pub mod definition;
+pub mod listeners;
+mod reasons;
+pub mod settings;
+pub mod table;
+pub mod topic_config;
+
+pub use broker_config::BrokerConfig;
+pub use definition::{Check, Config, ConfigError, Effect, Kind, Synonym, Update, split_list};
+pub use listeners::{Listener, ListenerError};
+pub use settings::{Found, Settings, Source, Values};
+pub use topic_config::{TopicConfig, topic_config, topic_log_config};

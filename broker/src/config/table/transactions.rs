@@ -1,0 +1,89 @@
+//! Transactions and idempotent producers.
+
+use crate::config::definition::Check::{Any, AtLeast};
+use crate::config::definition::{Config, boolean, int, short};
+use crate::config::reasons::NO_TRANSACTIONS;
+
+pub(super) const CONFIGS: &[Config] = &[
+    int(
+        "transaction.state.log.num.partitions",
+        Some("50"),
+        AtLeast(1),
+        "Partitions of __transaction_state; fixed once the topic exists.",
+    )
+    .ignored(NO_TRANSACTIONS),
+    short("transaction.state.log.replication.factor", Some("3"), AtLeast(1), "Replicas of __transaction_state.")
+        .ignored(NO_TRANSACTIONS),
+    int("transaction.state.log.min.isr", Some("2"), AtLeast(1), "min.insync.replicas of __transaction_state.")
+        .ignored(NO_TRANSACTIONS),
+    int("transaction.state.log.segment.bytes", Some("104857600"), AtLeast(1), "Segment size of __transaction_state.")
+        .ignored(NO_TRANSACTIONS),
+    int(
+        "transaction.state.log.load.buffer.size",
+        Some("5242880"),
+        AtLeast(1),
+        "Bytes read at a time while transactions are loaded.",
+    )
+    .ignored(NO_TRANSACTIONS),
+    int("transaction.max.timeout.ms", Some("900000"), AtLeast(1), "Longest transaction a producer may ask for.")
+        .ignored(NO_TRANSACTIONS),
+    int(
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms",
+        Some("10000"),
+        AtLeast(1),
+        "How often timed-out transactions are looked for.",
+    )
+    .ignored(NO_TRANSACTIONS),
+    int(
+        "transaction.remove.expired.transaction.cleanup.interval.ms",
+        Some("3600000"),
+        AtLeast(1),
+        "How often unused transactional ids are looked for.",
+    )
+    .ignored(NO_TRANSACTIONS),
+    boolean(
+        "transaction.partition.verification.enable",
+        Some("true"),
+        Any,
+        "Whether a partition asks the coordinator before the first write of a transaction.",
+    )
+    .cluster_wide()
+    .ignored(NO_TRANSACTIONS),
+    boolean(
+        "transaction.two.phase.commit.enable",
+        Some("false"),
+        Any,
+        "Whether two-phase commit with an outside coordinator is allowed.",
+    )
+    .ignored(NO_TRANSACTIONS),
+    int(
+        "transactional.id.expiration.ms",
+        Some("604800000"),
+        AtLeast(1),
+        "How long an unused transactional id is kept.",
+    )
+    .ignored(NO_TRANSACTIONS),
+    int(
+        "producer.id.expiration.ms",
+        Some("86400000"),
+        AtLeast(1),
+        "How long an idle producer's sequence numbers are kept.",
+    )
+    .cluster_wide(),
+    int(
+        "producer.id.expiration.check.interval.ms",
+        Some("600000"),
+        AtLeast(1),
+        "How often idle producers are looked for.",
+    )
+    .internal(),
+    int(
+        "add.partitions.to.txn.retry.backoff.ms",
+        Some("20"),
+        AtLeast(1),
+        "Pause before adding a partition to a transaction is tried again.",
+    )
+    .ignored(NO_TRANSACTIONS),
+    int("add.partitions.to.txn.retry.backoff.max.ms", Some("100"), AtLeast(0), "Upper bound of that pause.")
+        .ignored(NO_TRANSACTIONS),
+];
