@@ -5,9 +5,18 @@
 //! call behind it costs microseconds, and one type keeps the engine, the coordinators and their tests free of a
 //! generic parameter that would reach every signature.
 
+pub mod backend;
+pub mod background;
 pub mod buffers;
+pub mod channel;
+pub mod core;
+mod file_thread;
+mod native;
+pub mod net;
 pub mod random;
 pub mod simulated;
+mod threads;
+mod uring;
 
 use std::future::Future;
 use std::io;
@@ -121,11 +130,14 @@ pub trait FileHandle: 'static {
     /// Whether direct I/O is in force on this file.
     fn is_direct(&self) -> bool;
     /// For the back end to find its own type again.
-    fn as_any(&self) -> &dyn std::any::Any;
+    fn into_any(self: Rc<Self>) -> Rc<dyn std::any::Any>;
 }
 
 /// Completion-style file access with owned buffers: a buffer belongs to the operation until it completes, whether or
 /// not the caller still waits (dropping a future never frees memory the kernel may write to, nor cancels a write).
+///
+/// An operation starts when its method is called, not when its future is first polled, so several are in flight after
+/// several calls. Operations in flight together complete in any order.
 pub trait Disk {
     /// Opens a file. Never runs on the core thread.
     fn open(&self, path: &Path, options: OpenOptions) -> LocalFuture<io::Result<File>>;
@@ -165,8 +177,10 @@ pub trait Disk {
     fn space(&self, path: &Path) -> LocalFuture<io::Result<Space>>;
 }
 
-/// What a back end provides beside [`Disk`].
-pub trait Platform: Disk {
+/// What a back end provides.
+pub trait Platform {
+    /// The disk of this core.
+    fn disk(&self) -> &dyn Disk;
     /// Monotonic time.
     fn now(&self) -> Monotonic;
     /// Milliseconds since the Unix epoch, as the wall clock has it; may jump.
@@ -195,7 +209,7 @@ impl Runtime {
 
     /// The disk of this core.
     pub fn disk(&self) -> &dyn Disk {
-        &*self.platform as &dyn Disk
+        self.platform.disk()
     }
 
     /// Monotonic time.
@@ -244,6 +258,19 @@ impl Runtime {
             let _ = sender.send(task.await);
         });
         async move { receiver.await.ok() }
+    }
+
+    /// Lets every other task that is ready run first.
+    pub async fn yield_now(&self) {
+        let mut yielded = false;
+        std::future::poll_fn(|context| {
+            if std::mem::replace(&mut yielded, true) {
+                return std::task::Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            std::task::Poll::Pending
+        })
+        .await;
     }
 
     /// Waits for `future` at most `duration`; `None` when the time was up first.

@@ -125,7 +125,7 @@ fn content(file: &FileState, policy: CrashPolicy, fate: &Fate, random: &mut Rand
 fn random_content(file: &FileState, fate: &Fate, random: &mut Random) -> Image {
     let mut image = file.durable.clone();
     let mut group: Vec<&Write> = Vec::new();
-    let mut flush = |group: &mut Vec<&Write>, image: &mut Image, random: &mut Random| {
+    let flush = |group: &mut Vec<&Write>, image: &mut Image, random: &mut Random| {
         random.shuffle(group);
         group.drain(..).for_each(|write| fate.apply(write, image, random));
     };

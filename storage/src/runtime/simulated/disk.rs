@@ -34,7 +34,7 @@ impl FileHandle for SimulatedFile {
         self.direct
     }
 
-    fn as_any(&self) -> &dyn Any {
+    fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
         self
     }
 }
@@ -43,8 +43,8 @@ fn operation(kind: OperationKind, path: &Path) -> Operation {
     Operation { kind, path: path.to_owned(), offset: 0, length: 0, durable: false }
 }
 
-fn own(file: &File) -> io::Result<&SimulatedFile> {
-    file.handle().as_any().downcast_ref().ok_or_else(|| invalid("a file of another back end"))
+fn own(file: &File) -> io::Result<Rc<SimulatedFile>> {
+    file.handle().clone().into_any().downcast().map_err(|_| invalid("a file of another back end"))
 }
 
 fn fail<T: 'static>(error: io::Error) -> LocalFuture<io::Result<T>> {
@@ -223,7 +223,7 @@ impl Disk for SimulatedCore {
         durability: Durability,
         _: Lane,
     ) -> LocalFuture<io::Result<()>> {
-        let file = match own(file).and_then(|file| check_write(file, &buffers, offset).map(|()| file)) {
+        let file = match own(file).and_then(|file| check_write(&file, &buffers, offset).map(|()| file)) {
             Ok(file) => file,
             Err(error) => return fail(error),
         };
@@ -241,7 +241,7 @@ impl Disk for SimulatedCore {
     }
 
     fn read(&self, file: &File, offset: u64, length: usize) -> LocalFuture<io::Result<BytesMut>> {
-        let file = match own(file).and_then(|file| check_direct(file, offset, length).map(|()| file)) {
+        let file = match own(file).and_then(|file| check_direct(&file, offset, length).map(|()| file)) {
             Ok(file) => file,
             Err(error) => return fail(error),
         };

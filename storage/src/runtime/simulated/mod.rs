@@ -35,7 +35,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::random::Random;
-use super::{LocalFuture, Monotonic, Platform, Runtime};
+use super::{Disk, LocalFuture, Monotonic, Platform, Runtime};
 use namespace::Namespace;
 use world::{Sleep, World};
 
@@ -231,6 +231,10 @@ struct SimulatedCore {
 }
 
 impl Platform for SimulatedCore {
+    fn disk(&self) -> &dyn Disk {
+        self
+    }
+
     fn now(&self) -> Monotonic {
         self.world.now()
     }
