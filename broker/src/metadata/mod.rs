@@ -1,8 +1,17 @@
-//! The cluster's metadata: typed records ([`record`]) in a log of their own, applied to an immutable [`MetadataImage`].
+//! The cluster's metadata: typed records ([`record`]) in a log of their own ([`log`]), applied to an immutable
+//! [`MetadataImage`] that every core shares; [`change`] says what a new image means for a node.
 
+pub mod change;
 mod codec;
 pub mod image;
+pub mod log;
 pub mod record;
+pub mod replay;
 
+pub use change::{ImageChange, NewPartition, change_between};
 pub use image::{BrokerImage, MetadataImage, PartitionImage, TopicImage, is_internal_topic};
+pub use log::{
+    METADATA_LOG_ID, METADATA_TOPIC, METADATA_TOPIC_ID, MetadataError, MetadataLog, Publish, metadata_log_spec,
+};
 pub use record::{MetadataRecord, PartitionRecord, RecordError, ResourceId, ResourceKind};
+pub use replay::ReplayError;
