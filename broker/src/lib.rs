@@ -7,6 +7,7 @@ pub mod api;
 pub mod api_metrics;
 pub mod config;
 pub mod context;
+pub mod groups;
 pub mod handlers;
 pub mod metadata;
 pub mod net;

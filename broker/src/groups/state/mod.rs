@@ -1,0 +1,152 @@
+//! Everything one `__consumer_offsets` partition says: its groups and their committed offsets, as one state machine.
+//!
+//! Events and the time go in; effects come out. Membership changes at once, as clients see it happen; what must not be
+//! lost is recorded, and the request that asked for it is answered when the record is durable
+//! ([`GroupState::appended`]). After a crash the records alone, replayed in order, make the same state again.
+
+mod admin;
+mod membership;
+mod offsets;
+mod replay;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use protocol::ErrorCode;
+
+use super::classic::{ClassicGroup, Step};
+use super::effects::{Append, Effects, Then, TimerKey, TimerKind};
+use super::group::Group;
+use super::offsets::Offsets;
+use super::records::GroupRecord;
+use super::settings::GroupSettings;
+
+pub use admin::ListFilter;
+pub use membership::leave_errors;
+pub use offsets::{CommitEvent, OffsetToCommit, TopicToCommit};
+
+/// The groups and offsets of one `__consumer_offsets` partition.
+#[derive(Debug)]
+pub struct GroupState {
+    settings: Rc<GroupSettings>,
+    groups: BTreeMap<Rc<str>, Group>,
+    group_bytes: usize,
+    offsets: Offsets,
+    /// Changes of offsets on their way to disk, oldest first: whoever deletes a group must delete these too, since
+    /// they come before its tombstones in the log.
+    in_flight: VecDeque<Rc<Vec<GroupRecord>>>,
+}
+
+impl GroupState {
+    /// An empty partition.
+    pub fn new(settings: Rc<GroupSettings>) -> GroupState {
+        GroupState {
+            settings,
+            groups: BTreeMap::new(),
+            group_bytes: 0,
+            offsets: Offsets::default(),
+            in_flight: VecDeque::new(),
+        }
+    }
+
+    /// Memory held, roughly.
+    pub fn bytes(&self) -> usize {
+        self.group_bytes + self.offsets.bytes()
+    }
+
+    /// How many groups there are.
+    pub fn group_count(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// The committed offsets.
+    pub fn offsets(&self) -> &Offsets {
+        &self.offsets
+    }
+
+    /// A group by name.
+    pub fn group(&self, group_id: &str) -> Option<&Group> {
+        self.groups.get(group_id)
+    }
+
+    /// Whether `more` bytes would fit into the bound on memory.
+    fn has_room(&self, more: usize) -> bool {
+        self.bytes().saturating_add(more) <= self.settings.state_bytes_max
+    }
+
+    fn insert(&mut self, group: Group) {
+        self.group_bytes += group.bytes();
+        if let Some(previous) = self.groups.insert(group.group_id().clone(), group) {
+            self.group_bytes -= previous.bytes();
+        }
+    }
+
+    fn remove(&mut self, group_id: &str) -> Option<Group> {
+        let group = self.groups.remove(group_id)?;
+        self.group_bytes -= group.bytes();
+        Some(group)
+    }
+
+    /// Runs `change` on a classic group, with the books on memory kept. `None` if there is no such group.
+    fn with_classic<T>(
+        &mut self,
+        group_id: &str,
+        now_ms: i64,
+        effects: &mut Effects,
+        change: impl FnOnce(&mut ClassicGroup, &mut Step<'_>) -> T,
+    ) -> Option<T> {
+        let group = self.groups.get_mut(group_id)?;
+        self.group_bytes -= group.bytes();
+        let mut step = Step { settings: &self.settings, now_ms, effects };
+        let result = match group {
+            Group::Classic(group) => change(group, &mut step),
+        };
+        self.group_bytes += group.bytes();
+        Some(result)
+    }
+
+    /// A timer went off. One that was set for a group or member no longer there does nothing.
+    pub fn timer(&mut self, key: &TimerKey, now_ms: i64, effects: &mut Effects) {
+        self.with_classic(&key.group_id, now_ms, effects, |group, step| match &key.kind {
+            TimerKind::Heartbeat(member_id) => group.heartbeat_timer(member_id, step),
+            TimerKind::Join => group.join_timer(step),
+            TimerKind::Sync => group.sync_timer(step),
+        });
+    }
+
+    /// An append is durable, or was refused with the code that clients are to see. Called once for each append, in the
+    /// order they were made.
+    pub fn appended(&mut self, append: Append, outcome: Result<(), ErrorCode>, now_ms: i64, effects: &mut Effects) {
+        match append.then {
+            Then::Nothing => {}
+            Then::Offsets => self.offsets_appended(&append.records, outcome),
+            Then::Created { group_id } => self.created(&group_id, outcome, now_ms, effects),
+            Then::Assigned { group_id, generation, assignments } => {
+                self.with_classic(&group_id, now_ms, effects, |group, step| {
+                    group.assigned(generation, assignments, outcome, step);
+                });
+            }
+            Then::Replaced { group_id, replacement } => {
+                self.with_classic(&group_id, now_ms, effects, |group, step| {
+                    group.static_member_replaced(*replacement, outcome, step);
+                });
+            }
+            Then::Deleted { groups } => {
+                self.offsets_appended(&append.records, outcome);
+                self.deleted(groups, outcome);
+            }
+        }
+    }
+
+    /// The partition is taken away or the broker stops: every parked request is answered with `error_code`.
+    pub fn close(&mut self, error_code: ErrorCode, now_ms: i64, effects: &mut Effects) {
+        let mut step = Step { settings: &self.settings, now_ms, effects };
+        for group in self.groups.values_mut() {
+            match group {
+                Group::Classic(group) => group.bury(error_code, &mut step),
+            }
+        }
+        self.groups.clear();
+        self.group_bytes = 0;
+    }
+}

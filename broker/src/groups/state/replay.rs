@@ -1,0 +1,58 @@
+//! Reading a partition back, and writing all of it anew.
+
+use std::rc::Rc;
+
+use super::GroupState;
+use crate::groups::classic::{ClassicGroup, Step};
+use crate::groups::effects::Effects;
+use crate::groups::group::Group;
+use crate::groups::records::GroupRecord;
+
+impl GroupState {
+    /// Takes in one record of the log, in order, while the partition is loaded.
+    pub fn replay(&mut self, record: GroupRecord, now_ms: i64) {
+        match record {
+            GroupRecord::Offset { group_id, topic, partition, value } => {
+                if value.is_some() && !self.groups.contains_key(&group_id) {
+                    // Committed without membership: such a group has no record of its own.
+                    self.insert(Group::Classic(ClassicGroup::new(group_id.clone(), now_ms)));
+                }
+                self.offsets.apply(&group_id, &topic, partition, value);
+            }
+            GroupRecord::Group { group_id, value: Some(value) } => {
+                self.insert(Group::Classic(ClassicGroup::from_record(group_id, value)));
+            }
+            GroupRecord::Group { group_id, value: None } => {
+                self.remove(&group_id);
+            }
+        }
+    }
+
+    /// The log was read to its end: sessions begin anew.
+    pub fn loaded(&mut self, now_ms: i64, effects: &mut Effects) {
+        let group_ids: Vec<Rc<str>> = self.groups.keys().cloned().collect();
+        for group_id in group_ids {
+            self.with_classic(&group_id, now_ms, effects, |group, step: &mut Step<'_>| group.loaded(step));
+        }
+    }
+
+    /// Everything the partition says now, as records that make the same state when replayed alone. Offsets come after
+    /// their group. Only complete while nothing is on its way.
+    pub fn snapshot(&self) -> Vec<GroupRecord> {
+        let mut records: Vec<GroupRecord> = self.groups.values().flat_map(Group::snapshot_records).collect();
+        for (group_id, topics) in self.offsets.groups() {
+            for (topic, partitions) in topics {
+                let offset = |(&partition, value): (&i32, &_)| {
+                    GroupRecord::offset(group_id, topic, partition, Some(Clone::clone(value)))
+                };
+                records.extend(partitions.iter().map(offset));
+            }
+        }
+        records
+    }
+
+    /// Whether changes of offsets are on their way to disk.
+    pub fn has_in_flight(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+}
