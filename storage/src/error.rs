@@ -22,6 +22,30 @@ pub enum StorageError {
     Closed,
 }
 
+/// A file's bytes are not what its format allows. The caller knows which file it is.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{reason} (at byte {position})")]
+pub struct FormatError {
+    /// Where in the file, in bytes.
+    pub position: u64,
+    /// What is wrong there.
+    pub reason: &'static str,
+}
+
+impl FormatError {
+    /// At a position in bytes.
+    #[must_use]
+    pub fn new(position: usize, reason: &'static str) -> FormatError {
+        FormatError { position: position as u64, reason }
+    }
+
+    /// As the error of a file.
+    #[must_use]
+    pub fn in_file(self, file: impl Into<String>) -> StorageError {
+        StorageError::Corrupt { file: file.into(), position: self.position, reason: self.reason.into() }
+    }
+}
+
 /// Why a batch was not appended.
 #[derive(Debug, Clone, Error)]
 pub enum AppendError {
@@ -31,6 +55,9 @@ pub enum AppendError {
     /// Larger than the topic's max.message.bytes (MESSAGE_TOO_LARGE).
     #[error("record batch of {batch_bytes} bytes is larger than max.message.bytes {batch_bytes_max}")]
     MessageTooLarge { batch_bytes: usize, batch_bytes_max: usize },
+    /// Larger than a whole segment may be (RECORD_LIST_TOO_LARGE).
+    #[error("record batch of {batch_bytes} bytes is larger than segment.bytes {segment_bytes}")]
+    RecordListTooLarge { batch_bytes: usize, segment_bytes: u64 },
     /// Against the rules of a batch (INVALID_RECORD); `records` names the offenders by index within the batch.
     #[error("invalid record batch: {message}")]
     InvalidRecord { message: String, records: Vec<(i32, String)> },
@@ -52,6 +79,9 @@ pub enum AppendError {
     /// A transactional batch outside a transaction (INVALID_TXN_STATE).
     #[error("invalid transaction state: {0}")]
     InvalidTransactionState(String),
+    /// A marker of a coordinator that has been replaced (TRANSACTION_COORDINATOR_FENCED).
+    #[error("transaction coordinator fenced: {0}")]
+    CoordinatorFenced(String),
     /// The disk.
     #[error(transparent)]
     Storage(#[from] StorageError),

@@ -10,10 +10,10 @@ impl Offset {
     /// The first offset of a new partition.
     pub const ZERO: Offset = Offset(0);
 
-    /// The offset `count` records later.
+    /// The offset `count` records later; saturates, since a damaged file may state any offset.
     #[must_use]
     pub fn plus(self, count: i64) -> Offset {
-        Offset(self.0 + count)
+        Offset(self.0.saturating_add(count))
     }
 }
 

@@ -6,10 +6,13 @@
 pub mod engine;
 pub mod error;
 pub mod ids;
+pub mod leader_epochs;
 pub mod log;
+pub mod producer_state;
 pub mod runtime;
+pub mod segment;
 
 pub use engine::{Engine, EngineOptions, LogDirectory, LogSpec, RecoveryReport, Reservation};
-pub use error::{AppendError, StorageError};
+pub use error::{AppendError, FormatError, StorageError};
 pub use ids::{LeaderEpoch, LogId, Offset};
 pub use log::{AppendOptions, Appended, Log, LogConfig, LogRead, Origin, ReadLimit, ReadOptions};
