@@ -5,10 +5,14 @@
 
 pub mod api;
 pub mod api_metrics;
+pub mod cli;
 pub mod config;
 pub mod context;
+#[cfg(test)]
+mod docs;
 pub mod groups;
 pub mod handlers;
+pub mod logging;
 pub mod metadata;
 pub mod net;
 pub mod partition;

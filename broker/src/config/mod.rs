@@ -1,9 +1,12 @@
-//! Configs: one table ([`table`]), what is set where ([`settings`]), and the values in force as plain fields
-//! ([`BrokerConfig`], [`TopicConfig`]).
+//! Configs: one table ([`table`]), a start-up file and command line ([`load`]), what is set where ([`settings`]), and the
+//! values in force as plain fields ([`BrokerConfig`], [`TopicConfig`]).
 
 pub mod broker_config;
 pub mod definition;
+pub mod docs;
 pub mod listeners;
+pub mod load;
+pub mod properties;
 mod reasons;
 pub mod settings;
 pub mod table;
@@ -12,5 +15,6 @@ pub mod topic_config;
 pub use broker_config::BrokerConfig;
 pub use definition::{Check, Config, ConfigError, Effect, Kind, Synonym, Update, split_list};
 pub use listeners::{Listener, ListenerError};
+pub use load::{LoadError, Loaded, load};
 pub use settings::{Found, Settings, Source, Values};
 pub use topic_config::{TopicConfig, topic_config, topic_log_config};
