@@ -1,14 +1,25 @@
 //! One core's logs and the write-ahead logs they share.
 
-use std::path::PathBuf;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use protocol::Uuid;
 
 use crate::error::StorageError;
+use crate::health::Health;
 use crate::ids::LogId;
 use crate::log::{Log, LogConfig};
+use crate::memory::Memory;
+pub use crate::memory::Reservation;
+use crate::open;
+use crate::recovery::{self, Recovered};
 use crate::runtime::Runtime;
+use crate::statistics::Statistics;
+use crate::volume::Volume;
+use crate::wal::Wal;
+use crate::wal::ring::Ring;
+use crate::wal::scan::scan;
 
 /// One of the broker's `log.dirs`, already locked and checked to be ours (see `storage::directory`).
 #[derive(Debug, Clone)]
@@ -62,51 +73,143 @@ pub struct RecoveryReport {
     pub quarantined: Vec<LogId>,
 }
 
-/// Room for one append, counted against `tail_bytes_max`; given back when dropped or spent.
-pub struct Reservation {
-    _private: (),
-}
-
 /// One core's logs.
 #[derive(Clone)]
 pub struct Engine {
-    _inner: Rc<()>,
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    memory: Rc<Memory>,
+    volumes: Vec<Rc<Volume>>,
+    report: RefCell<RecoveryReport>,
 }
 
 impl Engine {
     /// Reads this core's rings and keeps what they hold until [`Engine::open_log`] claims it.
     pub async fn open(runtime: Runtime, options: EngineOptions) -> Result<Engine, StorageError> {
-        let _ = (runtime, options);
-        unimplemented!()
+        let memory = Memory::new(runtime.clone(), options.tail_bytes_max);
+        let (mut volumes, mut report) = (Vec::new(), RecoveryReport::default());
+        for directory in &options.directories {
+            let (volume, bytes) = open_volume(&runtime, &options, directory, &memory).await?;
+            report.wal_bytes_replayed += bytes;
+            volumes.push(volume);
+        }
+        Ok(Engine { inner: Rc::new(Inner { memory, volumes, report: RefCell::new(report) }) })
     }
 
     /// Opens or creates a partition's log. A creation is durable before this returns.
     pub async fn open_log(&self, spec: LogSpec) -> Result<Rc<Log>, StorageError> {
-        let _ = spec;
-        unimplemented!()
+        let volume = self.volume(spec.directory)?;
+        let (log, replayed) = open::open_log(volume, spec).await?;
+        self.inner.report.borrow_mut().batches_replayed += replayed;
+        Ok(log)
+    }
+
+    fn volume(&self, directory: Uuid) -> Result<&Rc<Volume>, StorageError> {
+        let found = self.inner.volumes.iter().find(|volume| volume.directory.id == directory);
+        found.ok_or_else(|| StorageError::Refused(format!("log directory {directory} is not one of log.dirs")))
     }
 
     /// All partitions the metadata knows are open: quarantine the rest, allow trimming, start write-back and retention.
     pub async fn finish_recovery(&self) -> Result<RecoveryReport, StorageError> {
-        unimplemented!()
+        for volume in &self.inner.volumes {
+            let unclaimed: Vec<LogId> =
+                volume.recovered.borrow().iter().filter(|(_, log)| !log.deleted).map(|(id, _)| *id).collect();
+            self.inner.report.borrow_mut().quarantined.extend(unclaimed);
+            volume.ready.set(true);
+        }
+        Ok(self.inner.report.borrow().clone())
+    }
+
+    /// An open log.
+    pub fn log(&self, id: LogId) -> Option<Rc<Log>> {
+        self.inner.volumes.iter().find_map(|volume| volume.logs.borrow().get(&id).cloned())
     }
 
     /// Deletes a partition's log; durable (it will not come back) before this returns. Readers that hold segments keep
     /// them until they are done.
     pub async fn delete_log(&self, id: LogId) -> Result<(), StorageError> {
-        let _ = id;
-        unimplemented!()
+        for volume in &self.inner.volumes {
+            let removed = volume.logs.borrow_mut().remove(&id);
+            if let Some(log) = removed {
+                log.close();
+                return volume.delete(&log).await;
+            }
+        }
+        Err(StorageError::Closed)
     }
 
     /// Waits, first come first served, until `bytes` more may be appended.
     pub async fn reserve(&self, bytes: usize) -> Result<Reservation, StorageError> {
-        let _ = bytes;
-        unimplemented!()
+        let volumes = &self.inner.volumes;
+        let admits = |reserved: usize| volumes.iter().all(|volume| volume.admits(reserved));
+        let make_room = || volumes.iter().for_each(|volume| volume.make_room());
+        Ok(self.inner.memory.reserve(bytes, admits, make_room).await)
+    }
+
+    /// Registers what to do when a log directory fails: called once for each, with its path and the reason.
+    pub fn on_failure(&self, listener: impl Fn(&Path, &StorageError) + Clone + 'static) {
+        for volume in &self.inner.volumes {
+            let (listener, path) = (listener.clone(), volume.path().to_owned());
+            volume.health.on_failure(Box::new(move |error| listener(&path, error)));
+        }
+    }
+
+    /// Numbers for metrics; the samples are those since the last call.
+    pub fn statistics(&self) -> Statistics {
+        let mut statistics = Statistics {
+            tail_bytes: self.inner.memory.used_bytes() as u64,
+            tail_bytes_max: self.inner.memory.bytes_max() as u64,
+            reservations_waiting: self.inner.memory.waiting() as u64,
+            ..Statistics::default()
+        };
+        for volume in &self.inner.volumes {
+            let wal = &volume.wal;
+            statistics.commits += wal.statistics.commits();
+            statistics.commit_bytes += wal.statistics.bytes();
+            statistics.commit_samples.extend(wal.statistics.take_samples());
+            statistics.wal_bytes += wal.ring().bytes();
+            statistics.wal_live_bytes += wal.live_bytes();
+        }
+        statistics
     }
 
     /// Clean shutdown: commits, writes everything back, cuts segments to their length, marks the directory clean. The
     /// next start replays nothing.
     pub async fn close(&self) -> Result<(), StorageError> {
-        unimplemented!()
+        let mut result = Ok(());
+        for volume in &self.inner.volumes {
+            let closed = volume.close().await;
+            result = result.and(closed);
+        }
+        result
     }
+}
+
+async fn open_volume(
+    runtime: &Runtime,
+    options: &EngineOptions,
+    directory: &LogDirectory,
+    memory: &Rc<Memory>,
+) -> Result<(Rc<Volume>, u64), StorageError> {
+    let health = Rc::new(Health::new(&directory.path));
+    let path = Volume::wal_path(&directory.path, options.core);
+    let made = runtime.disk().create_directory_all(&path).await;
+    made.map_err(|error| health.write_failed("making the write-ahead log's directory", &error))?;
+    for parent in [path.parent(), Some(&*directory.path)].into_iter().flatten() {
+        let synced = runtime.disk().sync_directory(parent).await;
+        synced.map_err(|error| health.write_failed("syncing the log directory", &error))?;
+    }
+    let mut recovered = Recovered::new();
+    let mut visit = |lsn, entry| {
+        recovery::apply(&mut recovered, lsn, entry);
+        Ok(())
+    };
+    let scan = scan(runtime, &path, options.wal_file_bytes, &mut visit).await?;
+    let ring = Ring::new(runtime.clone(), health.clone(), scan.files, options.wal_bytes_max);
+    let wal = Wal::new(runtime.clone(), ring, memory.clone(), health.clone(), scan.start);
+    runtime.spawn(wal.clone().run());
+    let volume = Volume::new(runtime.clone(), directory.clone(), memory.clone(), health, wal, recovered);
+    Ok((volume, scan.bytes))
 }

@@ -5,14 +5,23 @@
 
 pub mod engine;
 pub mod error;
+pub mod health;
 pub mod ids;
 pub mod leader_epochs;
 pub mod log;
+pub mod memory;
+mod open;
 pub mod producer_state;
+mod recovery;
 pub mod runtime;
 pub mod segment;
+pub mod statistics;
+mod tail;
+mod volume;
+pub mod wal;
 
 pub use engine::{Engine, EngineOptions, LogDirectory, LogSpec, RecoveryReport, Reservation};
 pub use error::{AppendError, FormatError, StorageError};
 pub use ids::{LeaderEpoch, LogId, Offset};
 pub use log::{AppendOptions, Appended, Log, LogConfig, LogRead, Origin, ReadLimit, ReadOptions};
+pub use statistics::Statistics;

@@ -1,14 +1,25 @@
 //! One partition's log: append, read, look up by time and epoch, delete from the front.
 
+mod append;
+mod delete;
+mod lookup;
+mod read;
+pub(crate) mod state;
+
+use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::rc::Rc;
+use std::path::PathBuf;
+use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
 use protocol::records::Compression;
+use tokio::sync::Notify;
 
-use crate::engine::Reservation;
-use crate::error::{AppendError, StorageError};
+use crate::error::StorageError;
 use crate::ids::{LeaderEpoch, LogId, Offset};
+use crate::volume::Volume;
+use crate::wal::Committed;
+use state::State;
 
 /// A topic's settings as they apply to the log; names, units and defaults are Kafka's (LogConfig.java).
 #[derive(Debug, Clone, PartialEq)]
@@ -129,79 +140,134 @@ pub enum ReadError {
 
 /// One partition's log on its core.
 pub struct Log {
-    _private: (),
+    id: LogId,
+    /// `<topic>-<partition>`, the name of its directory.
+    name: String,
+    path: PathBuf,
+    volume: Rc<Volume>,
+    /// Itself, for commits to tell.
+    this: Weak<Log>,
+    start: Cell<i64>,
+    stable: Cell<i64>,
+    high: Cell<i64>,
+    end: Cell<i64>,
+    closed: Cell<bool>,
+    waiters: RefCell<Vec<Weak<Notify>>>,
+    state: RefCell<State>,
 }
 
-#[allow(unused_variables, reason = "skeleton")]
 impl Log {
+    /// A log with what a start found of it.
+    pub(crate) fn new(id: LogId, name: String, volume: Rc<Volume>, state: State, start: i64, end: i64) -> Rc<Log> {
+        let path = volume.path().join(&name);
+        let stable = state.stable_offset(end).max(start);
+        Rc::new_cyclic(|this| Log {
+            id,
+            name,
+            path,
+            volume,
+            this: this.clone(),
+            start: Cell::new(start),
+            stable: Cell::new(stable),
+            high: Cell::new(end),
+            end: Cell::new(end),
+            closed: Cell::new(false),
+            waiters: RefCell::default(),
+            state: RefCell::new(state),
+        })
+    }
+
+    /// Which partition this is.
     pub fn id(&self) -> LogId {
-        unimplemented!()
+        self.id
     }
+
+    /// `<topic>-<partition>`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The first offset that may be read.
     pub fn log_start_offset(&self) -> Offset {
-        unimplemented!()
+        Offset(self.start.get())
     }
+
+    /// All below is durable; consumers see no further.
     pub fn high_watermark(&self) -> Offset {
-        unimplemented!()
+        Offset(self.high.get())
     }
+
+    /// All below is durable and of a decided transaction, or of none.
     pub fn last_stable_offset(&self) -> Offset {
-        unimplemented!()
+        Offset(self.stable.get())
     }
+
+    /// The offset the next record gets.
     pub fn log_end_offset(&self) -> Offset {
-        unimplemented!()
+        Offset(self.end.get())
     }
+
     /// Bytes of the log, tail included (DescribeLogDirs).
     pub fn bytes(&self) -> u64 {
-        unimplemented!()
-    }
-    pub fn set_config(&self, config: LogConfig) {}
-
-    /// Checks the batch, gives it its offsets and puts it into the tail and the next commit. Does not wait: order of
-    /// calls is order in the log. Await [`Appended::durable`] before acknowledging.
-    pub fn append(
-        &self,
-        reservation: Reservation,
-        batch: Bytes,
-        options: AppendOptions,
-    ) -> Result<Appended, AppendError> {
-        unimplemented!()
+        self.state.borrow().bytes()
     }
 
-    /// Reads whole batches. An offset equal to the limit reads nothing; memory tails are answered without waiting.
-    pub async fn read(&self, options: ReadOptions) -> Result<LogRead, ReadError> {
-        unimplemented!()
-    }
-
-    /// First record at or after `timestamp_ms`, record-exact, below `limit` (ListOffsets by time).
-    pub async fn offset_for_timestamp(
-        &self,
-        timestamp_ms: i64,
-        limit: ReadLimit,
-    ) -> Result<Option<TimestampOffset>, StorageError> {
-        unimplemented!()
-    }
-
-    /// The record with the largest timestamp (ListOffsets -3).
-    pub async fn offset_of_max_timestamp(&self) -> Result<Option<TimestampOffset>, StorageError> {
-        unimplemented!()
-    }
-
-    /// KIP-101: epoch and end offset for a requested epoch (LeaderEpochFileCache.endOffsetFor); `None` if unknown.
-    pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
-        unimplemented!()
-    }
-
-    /// The epoch a given offset was written under.
-    pub fn epoch_for_offset(&self, offset: Offset) -> Option<LeaderEpoch> {
-        unimplemented!()
-    }
-
-    /// DeleteRecords: the new log start is durable before this returns. `Offset(-1)` means the high watermark.
-    pub async fn delete_records(&self, before: Offset) -> Result<Offset, ReadError> {
-        unimplemented!()
+    /// Applies changed settings of the topic; what is on disk stays as it is.
+    pub fn set_config(&self, config: LogConfig) {
+        self.state.borrow_mut().config = config;
     }
 
     /// Registers `waiter`, to be woken once when the high watermark or last stable offset moves or the log closes.
-    pub fn wait_for_progress(&self, waiter: &Rc<tokio::sync::Notify>) {
-        unimplemented!()
+    pub fn wait_for_progress(&self, waiter: &Rc<Notify>) {
+        let mut waiters = self.waiters.borrow_mut();
+        if waiters.len() == waiters.capacity() {
+            // Waiters that gave up on a quiet partition.
+            waiters.retain(|waiter| waiter.strong_count() > 0);
+        }
+        let waiter = Rc::downgrade(waiter);
+        if !waiters.iter().any(|known| known.ptr_eq(&waiter)) {
+            waiters.push(waiter);
+        }
+    }
+
+    /// The only place where offsets move. Start, last stable offset, high watermark and end never go back and never
+    /// pass each other.
+    pub(crate) fn move_offsets(&self, start: i64, high: i64, end: i64) {
+        let stable = self.state.borrow().stable_offset(high).max(start).max(self.stable.get());
+        assert!(start >= self.start.get() && high >= self.high.get() && end >= self.end.get(), "offsets never go back");
+        assert!(start <= stable && stable <= high && high <= end, "{start} <= {stable} <= {high} <= {end}");
+        let visible = high != self.high.get() || stable != self.stable.get();
+        self.start.set(start);
+        self.stable.set(stable);
+        self.high.set(high);
+        self.end.set(end);
+        if visible {
+            self.wake_waiters();
+        }
+    }
+
+    fn wake_waiters(&self) {
+        for waiter in self.waiters.take() {
+            if let Some(waiter) = waiter.upgrade() {
+                waiter.notify_one();
+            }
+        }
+    }
+
+    /// Refuses appends and reads from now on: deleted, or the engine closes.
+    pub(crate) fn close(&self) {
+        self.closed.set(true);
+        self.wake_waiters();
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), StorageError> {
+        if self.closed.get() { Err(StorageError::Closed) } else { Ok(()) }
+    }
+}
+
+impl Committed for Log {
+    fn committed(&self, next_offset: i64) {
+        self.state.borrow_mut().committed(next_offset);
+        self.move_offsets(self.start.get(), next_offset.max(self.high.get()), self.end.get());
     }
 }

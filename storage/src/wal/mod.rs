@@ -1,0 +1,14 @@
+//! The write-ahead log that all partitions of one core and log directory share. Bytes: `docs/formats.md`.
+//!
+//! [`format`] says what is on disk, [`ring`] keeps the files, [`writer`] commits, [`group`] is what an append waits
+//! for, [`scan`] reads it all back at the start.
+
+pub mod format;
+pub mod group;
+pub mod ring;
+pub mod scan;
+pub mod writer;
+
+pub use format::{Entry, EntryBody, Lsn, SegmentSynced};
+pub use group::{Committed, Group};
+pub use writer::{BatchMemory, Wal};

@@ -1,0 +1,4 @@
+//! The log on a simulated machine: what is acknowledged stays, whatever happens to the power and the disk.
+
+mod harness;
+mod reopen;

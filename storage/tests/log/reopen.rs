@@ -1,0 +1,55 @@
+//! Append, read, stop in some way, start again.
+
+use storage::runtime::simulated::{CrashPolicy, Simulation};
+
+use crate::harness::{append, batch, log_id, open, read_all, spec, value};
+
+/// Appends batches of these sizes to three partitions in turn, loses the power after the last ack, and reads all back.
+fn check(sizes: &[usize], policy: CrashPolicy) {
+    let simulation = Simulation::new(7);
+    let runtime = simulation.runtime();
+    let (sizes, written) = (sizes.to_vec(), sizes.to_vec());
+    simulation.run(async move {
+        let engine = open(&runtime).await.unwrap();
+        let mut logs = Vec::new();
+        for number in 0..3 {
+            logs.push(engine.open_log(spec(number, true)).await.unwrap());
+        }
+        engine.finish_recovery().await.unwrap();
+        for (index, size) in sizes.iter().enumerate() {
+            let log = &logs[index % 3];
+            let expected = log.log_end_offset().0;
+            let offset = append(&engine, log, batch(&[value(index as u64, *size)])).await.unwrap();
+            assert_eq!(offset, expected);
+        }
+    });
+    let simulation = simulation.crash(policy);
+    let runtime = simulation.runtime();
+    simulation.run(async move {
+        let engine = open(&runtime).await.unwrap();
+        for number in 0..3u8 {
+            let log = engine.open_log(spec(number, false)).await.unwrap();
+            let expected: Vec<_> = (0..written.len()).filter(|index| index % 3 == usize::from(number)).collect();
+            let expected: Vec<_> = expected
+                .iter()
+                .enumerate()
+                .map(|(at, &index)| (at as i64, value(index as u64, written[index])))
+                .collect();
+            assert_eq!(read_all(&log, 0, 10_000).await, expected, "{policy:?}");
+        }
+        let report = engine.finish_recovery().await.unwrap();
+        assert!(report.quarantined.is_empty());
+        assert!(engine.log(log_id(0)).is_some());
+    });
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_a_power_cut() {
+    for policy in [CrashPolicy::KeepAll, CrashPolicy::LoseAll, CrashPolicy::Random, CrashPolicy::Killed] {
+        check(&[100], policy);
+        check(&[10, 5000, 100, 4096, 70_000, 3, 300, 20_000], policy);
+        check(&[1000; 60], policy);
+        // Over several files of the ring.
+        check(&[30_000, 60_000, 130_000], policy);
+    }
+}
