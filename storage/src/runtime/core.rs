@@ -128,7 +128,6 @@ impl Platform for NativePlatform {
 
     fn sleep_until(&self, at: Monotonic) -> LocalFuture<()> {
         let at = process_start() + Duration::from_nanos(at.0);
-        #[expect(clippy::disallowed_methods, reason = "this is the runtime's own clock")]
         Box::pin(tokio::time::sleep_until(at.into()))
     }
 

@@ -14,6 +14,7 @@ mod file_thread;
 mod native;
 pub mod net;
 pub mod random;
+mod rope;
 pub mod simulated;
 mod threads;
 mod uring;
