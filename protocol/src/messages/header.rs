@@ -6,7 +6,7 @@
 //! that ApiVersions always answers with version 0: its client does not know yet what the broker speaks (KIP-511).
 
 use super::ApiKey;
-use crate::wire::{Context, DecodeError, Reader, Wire, Writer};
+use crate::wire::{Context, DecodeError, Nullable, Reader, Wire, Writer};
 
 /// Who asks for what. The key is kept as a number, since nobody has checked it yet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,7 +36,7 @@ impl RequestHeader {
             request_api_key: reader.read_i16()?,
             request_api_version: reader.read_i16()?,
             correlation_id: reader.read_i32()?,
-            client_id: Wire::read(reader, CLIENT_ID)?,
+            client_id: String::read_nullable(reader, CLIENT_ID)?,
         };
         if header.is_flexible() {
             reader.skip_tagged_fields()?;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Context, DecodeError, Field, Message, ReadFields, Table, Versions, Wire};
+use super::{Context, DecodeError, Field, ReadFields, Table, Wire};
 
 /// A seeded source of messages. The same seed gives the same messages.
 #[derive(Debug)]
@@ -23,17 +23,10 @@ impl Generator {
         Generator { state: seed, defaults_one_in: 2 }
     }
 
-    /// A message of `version`.
-    pub fn generate<M: Message>(&mut self, version: i16) -> M {
-        let Versions { flexible_from, .. } = M::VERSIONS;
-        M::generate(self, Context { version, flexible: version >= flexible_from, nullable: false })
-    }
-
-    pub(crate) fn message<M: Table>(&mut self, context: Context) -> M {
-        let mut message = M::default();
-        let filled = message.read_fields(&mut GeneratedFields { generator: self, context });
+    /// Fills a structure's fields.
+    pub(crate) fn fill(&mut self, table: &mut dyn Table, context: Context) {
+        let filled = table.read_fields(&mut GeneratedFields { generator: self, context });
         debug_assert_eq!(filled, Ok(()), "making up fields cannot fail");
-        message
     }
 
     /// A number with all sizes equally likely (splitmix64).
@@ -51,12 +44,12 @@ impl Generator {
     }
 
     pub(crate) fn text(&mut self) -> String {
-        let length = if self.one_in(64) { 300 } else { self.next() % 12 };
+        let length = if self.one_in(64) { 300 } else { 1 + self.next() % 12 };
         (0..length).map(|_| ['a', 'Z', '7', '-', '.', 'ß', '語'][self.next() as usize % 7]).collect()
     }
 
     pub(crate) fn bytes(&mut self) -> Bytes {
-        let length = if self.one_in(32) { 1500 } else { self.next() % 24 };
+        let length = if self.one_in(32) { 1500 } else { 1 + self.next() % 24 };
         (0..length).map(|_| self.next() as u8).collect()
     }
 
@@ -75,18 +68,10 @@ struct GeneratedFields<'a> {
 }
 
 impl ReadFields for GeneratedFields<'_> {
-    fn field<T: Wire>(&mut self, field: Field, value: &mut T) -> Result<(), DecodeError> {
+    fn field(&mut self, field: Field, value: &mut dyn Wire) -> Result<(), DecodeError> {
         let keep_default = self.generator.defaults_one_in > 0 && self.generator.one_in(self.generator.defaults_one_in);
-        if !field.in_version(self.context.version) || keep_default {
-            return Ok(());
-        }
-        // A structure without a field in this version can only be its default, so the tries are counted.
-        for _ in 0..64 {
-            let generated = T::generate(self.generator, self.context.of(field));
-            if generated != *value {
-                *value = generated;
-                break;
-            }
+        if field.in_version(self.context.version) && !keep_default {
+            value.generate(self.generator, self.context.of(field));
         }
         Ok(())
     }

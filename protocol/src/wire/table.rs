@@ -51,7 +51,7 @@ impl Versions {
 }
 
 /// A message with versions of its own: a request, a response, or the key or value of an internal record.
-pub trait Message: Table {
+pub trait Message: Table + Default {
     /// The versions it can be read and written in.
     const VERSIONS: Versions;
 
@@ -60,13 +60,26 @@ pub trait Message: Table {
         if !Self::VERSIONS.contains(version) {
             return Err(DecodeError::UnsupportedVersion(version));
         }
-        Self::read(reader, Context::new(version, Self::VERSIONS))
+        let mut message = Self::default();
+        read_table(&mut message, reader, Context::new(version, Self::VERSIONS))?;
+        Ok(message)
     }
 
     /// Writes the message in `version`, which must be one of [`Message::VERSIONS`].
-    fn encode(&self, writer: &mut Writer, version: i16) {
+    fn encode(&self, writer: &mut Writer, version: i16)
+    where
+        Self: Sized,
+    {
         debug_assert!(Self::VERSIONS.contains(version), "version {version} of {:?}", Self::VERSIONS);
-        self.write(writer, Context::new(version, Self::VERSIONS));
+        write_table(self, writer, Context::new(version, Self::VERSIONS));
+    }
+
+    /// Makes a message of `version` up.
+    #[cfg(feature = "testing")]
+    fn generate(generator: &mut super::Generator, version: i16) -> Self {
+        let mut message = Self::default();
+        generator.fill(&mut message, Context::new(version, Self::VERSIONS));
+        message
     }
 }
 
@@ -132,67 +145,56 @@ impl Field {
 }
 
 /// A structure declared by `message!`: it shows its fields, in wire order, to whoever reads or writes them.
-pub trait Table: Default + PartialEq {
-    /// Shows each field to `fields`, to be filled.
-    fn read_fields<F: ReadFields>(&mut self, fields: &mut F) -> Result<(), DecodeError>;
+///
+/// The fields are shown as trait objects. Code made for each of the 450 structures, three passes each, took two minutes to
+/// build where this takes seconds, and a virtual call a field is lost beside the string or array it reads.
+pub trait Table {
+    /// Shows each field to `fields`, to be filled. Fields hold their defaults.
+    fn read_fields(&mut self, fields: &mut dyn ReadFields) -> Result<(), DecodeError>;
 
     /// Shows each field to `fields`, to be written.
-    fn write_fields<F: WriteFields>(&self, fields: &mut F);
+    fn write_fields(&self, fields: &mut dyn WriteFields);
 }
 
 /// Fills fields.
 pub trait ReadFields {
     /// Fills one field; `value` holds its default.
-    fn field<T: Wire>(&mut self, field: Field, value: &mut T) -> Result<(), DecodeError>;
+    fn field(&mut self, field: Field, value: &mut dyn Wire) -> Result<(), DecodeError>;
 }
 
 /// Writes fields.
 pub trait WriteFields {
-    /// Writes one field whose default is `default`.
-    fn field<T: Wire>(&mut self, field: Field, value: &T, default: fn() -> T);
+    /// Writes a field that is not tagged.
+    fn field(&mut self, field: Field, value: &dyn Wire);
+
+    /// Writes a field with tag `tag` that is away from its default.
+    fn tagged(&mut self, field: Field, tag: u32, value: &dyn Wire);
 }
 
 impl<M: Table> Wire for M {
-    fn read(reader: &mut Reader, context: Context) -> Result<Self, DecodeError> {
-        let mut message = M::default();
-        message.read_fields(&mut PlainFields { reader, context })?;
-        if context.flexible {
-            for _ in 0..reader.read_tag_count()? {
-                reader.read_tagged(|reader, tag| {
-                    let mut fields = TaggedField { reader, context, tag, known: false };
-                    message.read_fields(&mut fields)?;
-                    Ok(fields.known)
-                })?;
-            }
-        }
-        Ok(message)
+    fn read(&mut self, reader: &mut Reader, context: Context) -> Result<(), DecodeError> {
+        read_table(self, reader, context)
     }
 
     fn write(&self, writer: &mut Writer, context: Context) {
-        let mut fields = FieldWriter { writer, context, tagged: Vec::new() };
-        self.write_fields(&mut fields);
-        if context.flexible {
-            let mut tagged = fields.tagged;
-            tagged.sort_by_key(|&(tag, _)| tag);
-            writer.put_unsigned_varint(tagged.len() as u32);
-            for (tag, value) in tagged {
-                writer.put_unsigned_varint(tag);
-                writer.put_unsigned_varint(value.len() as u32);
-                writer.append(value);
-            }
-        }
+        write_table(self, writer, context);
     }
 
     #[cfg(feature = "testing")]
-    fn generate(generator: &mut super::Generator, context: Context) -> Self {
-        generator.message(context)
+    fn generate(&mut self, generator: &mut super::Generator, context: Context) {
+        generator.fill(self, context);
     }
 }
 
 /// A nullable structure has one byte in front: -1 for null, 1 for a value.
-impl<M: Table> Nullable for M {
+impl<M: Table + Default> Nullable for M {
     fn read_nullable(reader: &mut Reader, context: Context) -> Result<Option<Self>, DecodeError> {
-        if reader.read_i8()? < 0 { Ok(None) } else { Self::read(reader, context).map(Some) }
+        if reader.read_i8()? < 0 {
+            return Ok(None);
+        }
+        let mut value = M::default();
+        read_table(&mut value, reader, context)?;
+        Ok(Some(value))
     }
 
     fn write_null(writer: &mut Writer, _: Context) {
@@ -201,7 +203,38 @@ impl<M: Table> Nullable for M {
 
     fn write_present(&self, writer: &mut Writer, context: Context) {
         writer.put_i8(1);
-        self.write(writer, context);
+        write_table(self, writer, context);
+    }
+}
+
+fn read_table(table: &mut dyn Table, reader: &mut Reader, context: Context) -> Result<(), DecodeError> {
+    table.read_fields(&mut PlainFields { reader, context })?;
+    if !context.flexible {
+        return Ok(());
+    }
+    for _ in 0..reader.read_tag_count()? {
+        reader.read_tagged(|reader, tag| {
+            let mut fields = TaggedField { reader, context, tag, known: false };
+            table.read_fields(&mut fields)?;
+            Ok(fields.known)
+        })?;
+    }
+    Ok(())
+}
+
+fn write_table(table: &dyn Table, writer: &mut Writer, context: Context) {
+    let mut fields = FieldWriter { writer, context, tagged: Vec::new() };
+    table.write_fields(&mut fields);
+    if !context.flexible {
+        return;
+    }
+    let mut tagged = fields.tagged;
+    tagged.sort_by_key(|&(tag, _)| tag);
+    writer.put_unsigned_varint(tagged.len() as u32);
+    for (tag, value) in tagged {
+        writer.put_unsigned_varint(tag);
+        writer.put_unsigned_varint(value.len() as u32);
+        writer.append(value);
     }
 }
 
@@ -211,11 +244,11 @@ struct PlainFields<'a> {
 }
 
 impl ReadFields for PlainFields<'_> {
-    fn field<T: Wire>(&mut self, field: Field, value: &mut T) -> Result<(), DecodeError> {
-        if field.tag.is_none() && field.in_version(self.context.version) {
-            *value = T::read(self.reader, self.context.of(field))?;
+    fn field(&mut self, field: Field, value: &mut dyn Wire) -> Result<(), DecodeError> {
+        if field.tag.is_some() || !field.in_version(self.context.version) {
+            return Ok(());
         }
-        Ok(())
+        value.read(self.reader, self.context.of(field))
     }
 }
 
@@ -227,35 +260,34 @@ struct TaggedField<'a> {
 }
 
 impl ReadFields for TaggedField<'_> {
-    fn field<T: Wire>(&mut self, field: Field, value: &mut T) -> Result<(), DecodeError> {
-        if field.tag == Some(self.tag) && field.in_version(self.context.version) {
-            *value = T::read(self.reader, self.context.of(field))?;
-            self.known = true;
+    fn field(&mut self, field: Field, value: &mut dyn Wire) -> Result<(), DecodeError> {
+        if field.tag != Some(self.tag) || !field.in_version(self.context.version) {
+            return Ok(());
         }
-        Ok(())
+        self.known = true;
+        value.read(self.reader, self.context.of(field))
     }
 }
 
 struct FieldWriter<'a> {
     writer: &'a mut Writer,
     context: Context,
-    /// Tagged fields away from their default; they follow the others in the order of their tags.
+    /// They follow the other fields in the order of their tags.
     tagged: Vec<(u32, Writer)>,
 }
 
 impl WriteFields for FieldWriter<'_> {
-    fn field<T: Wire>(&mut self, field: Field, value: &T, default: fn() -> T) {
-        if !field.in_version(self.context.version) {
-            return;
+    fn field(&mut self, field: Field, value: &dyn Wire) {
+        if field.in_version(self.context.version) {
+            value.write(self.writer, self.context.of(field));
         }
-        match field.tag {
-            None => value.write(self.writer, self.context.of(field)),
-            Some(tag) if *value != default() => {
-                let mut writer = Writer::new();
-                value.write(&mut writer, self.context.of(field));
-                self.tagged.push((tag, writer));
-            }
-            Some(_) => {}
+    }
+
+    fn tagged(&mut self, field: Field, tag: u32, value: &dyn Wire) {
+        if field.in_version(self.context.version) {
+            let mut writer = Writer::new();
+            value.write(&mut writer, self.context.of(field));
+            self.tagged.push((tag, writer));
         }
     }
 }
@@ -286,20 +318,23 @@ macro_rules! message {
 
         impl $crate::wire::Table for $name {
             #[allow(unused_variables, reason = "a table may be empty")]
-            fn read_fields<F: $crate::wire::ReadFields>(
+            fn read_fields(
                 &mut self,
-                fields: &mut F,
+                fields: &mut dyn $crate::wire::ReadFields,
             ) -> Result<(), $crate::wire::DecodeError> {
                 $( fields.field(field!($since $(- $until)? $(, null $nullable)? $(, tag $tag)?), &mut self.$field)?; )*
                 Ok(())
             }
 
             #[allow(unused_variables, reason = "a table may be empty")]
-            fn write_fields<F: $crate::wire::WriteFields>(&self, fields: &mut F) {
-                $( fields.field(
+            fn write_fields(&self, fields: &mut dyn $crate::wire::WriteFields) {
+                $( write_field!(
+                    fields,
                     field!($since $(- $until)? $(, null $nullable)? $(, tag $tag)?),
                     &self.$field,
-                    || default_of!($($default)?),
+                    $type,
+                    default_of!($($default)?)
+                    $(, $tag)?
                 ); )*
             }
         }
@@ -314,6 +349,19 @@ macro_rules! message {
 macro_rules! field {
     ($since:literal $(- $until:literal)? $(, null $nullable:literal)? $(, tag $tag:literal)?) => {
         const { $crate::wire::Field::since($since)$(.until($until))?$(.nullable($nullable))?$(.tag($tag))? }
+    };
+}
+
+/// Writes one row; a tagged one only when it is away from its default.
+macro_rules! write_field {
+    ($fields:ident, $field:expr, $value:expr, $type:ty, $default:expr) => {
+        $fields.field($field, $value)
+    };
+    ($fields:ident, $field:expr, $value:expr, $type:ty, $default:expr, $tag:literal) => {
+        let default: $type = $default;
+        if *$value != default {
+            $fields.tagged($field, $tag, $value);
+        }
     };
 }
 

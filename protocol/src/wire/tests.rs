@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use super::{Context, DecodeError, LengthPrefix, Message, Reader, Versions, Wire, Writer};
+use super::{Context, DecodeError, LengthPrefix, Message, Nullable, Reader, Versions, Writer};
 
 message! {
     /// Has every kind of row.
@@ -98,13 +98,16 @@ fn elements_are_counted_over_the_whole_message() {
     let mut reader = Reader::new(Bytes::from(vec![0; 1 << 20]));
     let context = Context { version: 0, flexible: false, nullable: false };
     for _ in 0..1000 {
-        assert_eq!(Vec::<i8>::read(&mut reader, context), Ok(vec![]));
+        assert_eq!(Vec::<i8>::read_nullable(&mut reader, context), Ok(Some(vec![])));
     }
     let mut bytes = 600_000i32.to_be_bytes().to_vec();
     bytes.resize(4 + 600_000, 0);
     let mut reader = Reader::new([bytes.clone(), bytes].concat().into());
-    assert_eq!(Vec::<i8>::read(&mut reader, context).map(|bytes| bytes.len()), Ok(600_000));
-    assert_eq!(Vec::<i8>::read(&mut reader, context), Err(DecodeError::ArrayTooLong(600_000)));
+    assert_eq!(
+        Vec::<i8>::read_nullable(&mut reader, context).map(|bytes| bytes.map_or(0, |bytes| bytes.len())),
+        Ok(600_000)
+    );
+    assert_eq!(Vec::<i8>::read_nullable(&mut reader, context), Err(DecodeError::ArrayTooLong(600_000)));
 }
 
 #[test]

@@ -7,16 +7,16 @@ use super::{Context, DecodeError, Reader, Writer};
 use crate::{ErrorCode, Uuid};
 
 /// A type that can be a field of a message.
-pub trait Wire: Sized + PartialEq {
-    /// Reads one value.
-    fn read(reader: &mut Reader, context: Context) -> Result<Self, DecodeError>;
+pub trait Wire {
+    /// Reads one value over this one, which is the default.
+    fn read(&mut self, reader: &mut Reader, context: Context) -> Result<(), DecodeError>;
 
     /// Writes one value.
     fn write(&self, writer: &mut Writer, context: Context);
 
-    /// Makes a value up.
+    /// Makes a value up that is not this one, which is the default.
     #[cfg(feature = "testing")]
-    fn generate(generator: &mut super::Generator, context: Context) -> Self;
+    fn generate(&mut self, generator: &mut super::Generator, context: Context);
 }
 
 /// A [`Wire`] type that has a null.
@@ -35,8 +35,12 @@ pub trait Nullable: Wire + Default {
 
 /// In a version without null, null is read as an error and written as the type's empty value.
 impl<T: Nullable> Wire for Option<T> {
-    fn read(reader: &mut Reader, context: Context) -> Result<Self, DecodeError> {
-        if context.nullable { T::read_nullable(reader, context) } else { T::read(reader, context).map(Some) }
+    fn read(&mut self, reader: &mut Reader, context: Context) -> Result<(), DecodeError> {
+        if context.nullable {
+            *self = T::read_nullable(reader, context)?;
+            return Ok(());
+        }
+        self.insert(T::default()).read(reader, context)
     }
 
     fn write(&self, writer: &mut Writer, context: Context) {
@@ -49,16 +53,21 @@ impl<T: Nullable> Wire for Option<T> {
     }
 
     #[cfg(feature = "testing")]
-    fn generate(generator: &mut super::Generator, context: Context) -> Self {
-        if context.nullable && generator.one_in(4) { None } else { Some(T::generate(generator, context)) }
+    fn generate(&mut self, generator: &mut super::Generator, context: Context) {
+        if self.is_some() && context.nullable && generator.one_in(4) {
+            *self = None;
+        } else {
+            self.insert(T::default()).generate(generator, context);
+        }
     }
 }
 
 macro_rules! numbers {
     ($($type:ty),*) => { $(
         impl Wire for $type {
-            fn read(reader: &mut Reader, _: Context) -> Result<Self, DecodeError> {
-                reader.read_array().map(<$type>::from_be_bytes)
+            fn read(&mut self, reader: &mut Reader, _: Context) -> Result<(), DecodeError> {
+                *self = <$type>::from_be_bytes(reader.read_array()?);
+                Ok(())
             }
 
             fn write(&self, writer: &mut Writer, _: Context) {
@@ -66,8 +75,11 @@ macro_rules! numbers {
             }
 
             #[cfg(feature = "testing")]
-            fn generate(generator: &mut super::Generator, _: Context) -> Self {
-                generator.number() as $type
+            fn generate(&mut self, generator: &mut super::Generator, _: Context) {
+                let default = *self;
+                while *self == default {
+                    *self = generator.number() as $type;
+                }
             }
         }
     )* };
@@ -75,8 +87,9 @@ macro_rules! numbers {
 numbers!(i8, i16, u16, i32, u32, i64, f64);
 
 impl Wire for bool {
-    fn read(reader: &mut Reader, _: Context) -> Result<Self, DecodeError> {
-        Ok(reader.read_i8()? != 0)
+    fn read(&mut self, reader: &mut Reader, _: Context) -> Result<(), DecodeError> {
+        *self = reader.read_i8()? != 0;
+        Ok(())
     }
 
     fn write(&self, writer: &mut Writer, _: Context) {
@@ -84,29 +97,30 @@ impl Wire for bool {
     }
 
     #[cfg(feature = "testing")]
-    fn generate(generator: &mut super::Generator, _: Context) -> Self {
-        generator.one_in(2)
+    fn generate(&mut self, _: &mut super::Generator, _: Context) {
+        *self = !*self;
     }
 }
 
 impl Wire for ErrorCode {
-    fn read(reader: &mut Reader, _: Context) -> Result<Self, DecodeError> {
-        reader.read_i16().map(ErrorCode)
+    fn read(&mut self, reader: &mut Reader, context: Context) -> Result<(), DecodeError> {
+        self.0.read(reader, context)
     }
 
-    fn write(&self, writer: &mut Writer, _: Context) {
-        writer.put_i16(self.0);
+    fn write(&self, writer: &mut Writer, context: Context) {
+        self.0.write(writer, context);
     }
 
     #[cfg(feature = "testing")]
-    fn generate(generator: &mut super::Generator, _: Context) -> Self {
-        ErrorCode(generator.number() as i16)
+    fn generate(&mut self, generator: &mut super::Generator, context: Context) {
+        self.0.generate(generator, context);
     }
 }
 
 impl Wire for Uuid {
-    fn read(reader: &mut Reader, _: Context) -> Result<Self, DecodeError> {
-        reader.read_array().map(Uuid)
+    fn read(&mut self, reader: &mut Reader, _: Context) -> Result<(), DecodeError> {
+        self.0 = reader.read_array()?;
+        Ok(())
     }
 
     fn write(&self, writer: &mut Writer, _: Context) {
@@ -114,8 +128,8 @@ impl Wire for Uuid {
     }
 
     #[cfg(feature = "testing")]
-    fn generate(generator: &mut super::Generator, _: Context) -> Self {
-        Uuid::from_random(generator.number() as u64, generator.number() as u64)
+    fn generate(&mut self, generator: &mut super::Generator, _: Context) {
+        *self = Uuid::from_random(generator.number() as u64, generator.number() as u64);
     }
 }
 
@@ -124,8 +138,9 @@ const STRING_BYTES_MAX: usize = 0x7fff;
 
 /// A string of more than 32,767 bytes, which no version can carry, is cut at the last whole character.
 impl Wire for String {
-    fn read(reader: &mut Reader, context: Context) -> Result<Self, DecodeError> {
-        Self::read_nullable(reader, context)?.ok_or(DecodeError::BadLength(-1))
+    fn read(&mut self, reader: &mut Reader, context: Context) -> Result<(), DecodeError> {
+        *self = Self::read_nullable(reader, context)?.ok_or(DecodeError::BadLength(-1))?;
+        Ok(())
     }
 
     fn write(&self, writer: &mut Writer, context: Context) {
@@ -139,8 +154,8 @@ impl Wire for String {
     }
 
     #[cfg(feature = "testing")]
-    fn generate(generator: &mut super::Generator, _: Context) -> Self {
-        generator.text()
+    fn generate(&mut self, generator: &mut super::Generator, _: Context) {
+        *self = generator.text();
     }
 }
 
@@ -161,8 +176,9 @@ impl Nullable for String {
 }
 
 impl Wire for Bytes {
-    fn read(reader: &mut Reader, context: Context) -> Result<Self, DecodeError> {
-        Self::read_nullable(reader, context)?.ok_or(DecodeError::BadLength(-1))
+    fn read(&mut self, reader: &mut Reader, context: Context) -> Result<(), DecodeError> {
+        *self = Self::read_nullable(reader, context)?.ok_or(DecodeError::BadLength(-1))?;
+        Ok(())
     }
 
     fn write(&self, writer: &mut Writer, context: Context) {
@@ -171,8 +187,8 @@ impl Wire for Bytes {
     }
 
     #[cfg(feature = "testing")]
-    fn generate(generator: &mut super::Generator, _: Context) -> Self {
-        generator.bytes()
+    fn generate(&mut self, generator: &mut super::Generator, _: Context) {
+        *self = generator.bytes();
     }
 }
 
@@ -248,8 +264,9 @@ impl PartialEq for Records {
 }
 
 impl Wire for Records {
-    fn read(reader: &mut Reader, context: Context) -> Result<Self, DecodeError> {
-        Bytes::read(reader, context).map(Records::from)
+    fn read(&mut self, reader: &mut Reader, context: Context) -> Result<(), DecodeError> {
+        *self = Self::read_nullable(reader, context)?.ok_or(DecodeError::BadLength(-1))?;
+        Ok(())
     }
 
     fn write(&self, writer: &mut Writer, context: Context) {
@@ -260,8 +277,8 @@ impl Wire for Records {
     }
 
     #[cfg(feature = "testing")]
-    fn generate(generator: &mut super::Generator, _: Context) -> Self {
-        Records(vec![generator.bytes(), generator.bytes()])
+    fn generate(&mut self, generator: &mut super::Generator, _: Context) {
+        *self = Records(vec![generator.bytes(), generator.bytes()]);
     }
 }
 
@@ -275,9 +292,10 @@ impl Nullable for Records {
     }
 }
 
-impl<T: Wire> Wire for Vec<T> {
-    fn read(reader: &mut Reader, context: Context) -> Result<Self, DecodeError> {
-        Self::read_nullable(reader, context)?.ok_or(DecodeError::BadLength(-1))
+impl<T: Wire + Default> Wire for Vec<T> {
+    fn read(&mut self, reader: &mut Reader, context: Context) -> Result<(), DecodeError> {
+        *self = Self::read_nullable(reader, context)?.ok_or(DecodeError::BadLength(-1))?;
+        Ok(())
     }
 
     fn write(&self, writer: &mut Writer, context: Context) {
@@ -288,17 +306,18 @@ impl<T: Wire> Wire for Vec<T> {
     }
 
     #[cfg(feature = "testing")]
-    fn generate(generator: &mut super::Generator, context: Context) -> Self {
-        (0..generator.count()).map(|_| T::generate(generator, context.element())).collect()
+    fn generate(&mut self, generator: &mut super::Generator, context: Context) {
+        self.resize_with(generator.count(), T::default);
+        self.iter_mut().for_each(|element| element.generate(generator, context.element()));
     }
 }
 
-impl<T: Wire> Nullable for Vec<T> {
+impl<T: Wire + Default> Nullable for Vec<T> {
     fn read_nullable(reader: &mut Reader, context: Context) -> Result<Option<Self>, DecodeError> {
         let Some(count) = reader.read_array_length(context.flexible)? else { return Ok(None) };
         let mut elements = Reader::reserve(count);
         for _ in 0..count {
-            elements.push(T::read(reader, context.element())?);
+            elements.push_mut(T::default()).read(reader, context.element())?;
         }
         Ok(Some(elements))
     }
