@@ -53,7 +53,7 @@ pub enum AppendError {
     #[error("corrupt record batch: {0}")]
     CorruptMessage(String),
     /// Larger than the topic's max.message.bytes (MESSAGE_TOO_LARGE).
-    #[error("record batch of {batch_bytes} bytes is larger than max.message.bytes {batch_bytes_max}")]
+    #[error("record batch of {batch_bytes} bytes is larger than the {batch_bytes_max} allowed")]
     MessageTooLarge { batch_bytes: usize, batch_bytes_max: usize },
     /// Larger than a whole segment may be (RECORD_LIST_TOO_LARGE).
     #[error("record batch of {batch_bytes} bytes is larger than segment.bytes {segment_bytes}")]

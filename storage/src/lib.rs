@@ -17,6 +17,7 @@ pub mod runtime;
 pub mod segment;
 pub mod statistics;
 mod tail;
+pub mod validate;
 mod volume;
 pub mod wal;
 
