@@ -47,7 +47,6 @@ pub struct Api {
     handler: Handler,
 }
 
-#[allow(unused_macros, reason = "the first rows of this shape are on their way")]
 macro_rules! row {
     ($key:ident, $order:ident, $handler:path) => {
         Api { key: ApiKey::$key, order: Order::$order, handler: |context, reader| serve(context, reader, $handler) }
@@ -55,7 +54,16 @@ macro_rules! row {
 }
 
 /// The table, by key.
-pub const APIS: &[Api] = &[Api { key: ApiKey::ApiVersions, order: Order::Alone, handler: api_versions::serve }];
+pub const APIS: &[Api] = &[
+    Api { key: ApiKey::Produce, order: Order::Overlapping, handler: produce::serve },
+    row!(Fetch, Overlapping, fetch::handle),
+    row!(ListOffsets, Alone, list_offsets::handle),
+    row!(Metadata, Alone, metadata::handle),
+    Api { key: ApiKey::ApiVersions, order: Order::Alone, handler: api_versions::serve },
+    row!(DeleteRecords, Alone, delete_records::handle),
+    row!(InitProducerId, Alone, init_producer_id::handle),
+    row!(OffsetForLeaderEpoch, Alone, offset_for_leader_epoch::handle),
+];
 
 impl Api {
     /// The row of `key`.

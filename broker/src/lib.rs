@@ -5,15 +5,26 @@
 
 pub mod api;
 pub mod api_metrics;
+pub mod assignments;
+pub mod auto_create;
 pub mod cli;
 pub mod config;
 pub mod context;
-#[cfg(test)]
-mod docs;
+pub mod delayed;
+pub mod error;
+pub mod fetch_sessions;
 pub mod groups;
 pub mod handlers;
+pub mod housekeeping;
 pub mod logging;
 pub mod metadata;
 pub mod net;
 pub mod partition;
+pub mod producer_ids;
+pub mod read_partitions;
+pub mod server;
 pub mod shard;
+pub mod topic_name;
+
+#[cfg(test)]
+mod docs;

@@ -4,25 +4,34 @@
 //! one reply back: [`Shard::run_on`] sends a closure, which runs on the owner's thread with the owner's shard in hand.
 //! A partition's owner is a pure function of its id and the number of cores, [`core_of`].
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 
 use arc_swap::ArcSwap;
 use futures_util::future::Either;
-use protocol::Uuid;
+use protocol::{ErrorCode, Uuid};
 use storage::runtime::{HashMap, LocalFuture, Runtime};
-use storage::{Engine, LogId};
+use storage::{Engine, LogDirectory, LogId};
 use thiserror::Error;
 use tokio::sync::{Mutex, oneshot};
 
 use crate::api_metrics::ApiMetrics;
-use crate::metadata::MetadataImage;
+use crate::config::BrokerConfig;
+use crate::context::Latch;
+use crate::error::closed_code;
+use crate::fetch_sessions::FetchSessions;
+use crate::metadata::{MetadataError, MetadataImage, MetadataLog, MetadataRecord};
 use crate::net::NetShared;
+use crate::net::open::OpenConnections;
 use crate::partition::Partition;
+use crate::producer_ids::ProducerIds;
+
+/// The core that has the metadata log.
+pub const METADATA_CORE: usize = 0;
 
 /// The core that owns a partition. Part of the data format: a core's write-ahead log holds exactly its partitions, so
 /// a change here needs the recovery of a changed number of cores.
@@ -98,17 +107,42 @@ pub struct Identity {
     pub node_id: i32,
 }
 
+/// Where clients of a listener find this broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Name of the listener.
+    pub listener: String,
+    /// What clients are told to connect to.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+}
+
 /// What every core has a clone of.
 #[derive(Clone)]
 pub struct Shared {
-    /// Who this broker is.
-    pub identity: Arc<Identity>,
+    /// The settings in force.
+    pub config: Arc<ArcSwap<BrokerConfig>>,
+    /// The metadata in force; replaced once its partitions are open on their cores.
+    pub image: Arc<ArcSwap<MetadataImage>>,
+    /// Known once the metadata is read.
+    pub identity: Arc<OnceLock<Identity>>,
+    /// Known once the listeners are bound.
+    pub endpoints: Arc<OnceLock<Vec<Endpoint>>>,
+    /// The log directories.
+    pub directories: Arc<[LogDirectory]>,
     /// Bounds of connections, some of them counted over all cores.
     pub net: NetShared,
     /// The mailboxes of all cores.
     pub shards: ShardHandle,
-    /// The metadata in force; replaced once its partitions are open on their cores.
-    pub image: Arc<ArcSwap<MetadataImage>>,
+}
+
+/// A partition the metadata gives to this core.
+pub enum PartitionSlot {
+    /// Its log is open.
+    Online(Rc<Partition>),
+    /// Its log could not be opened; the reason was logged.
+    Offline,
 }
 
 /// One core and what it owns.
@@ -117,22 +151,36 @@ pub struct Shard {
     runtime: Runtime,
     engine: Engine,
     shared: Shared,
-    api_metrics: ApiMetrics,
-    partitions: RefCell<HashMap<LogId, Rc<Partition>>>,
+    partitions: RefCell<HashMap<LogId, PartitionSlot>>,
     append_gate: Mutex<()>,
+    /// On [`METADATA_CORE`] only.
+    metadata_log: OnceCell<Rc<MetadataLog>>,
+    connections: Rc<OpenConnections>,
+    fetch_sessions: RefCell<FetchSessions>,
+    producer_ids: ProducerIds,
+    api_metrics: ApiMetrics,
+    stopping: Latch,
+    stopped: Latch,
 }
 
 impl Shard {
     /// A core without partitions; they are opened when the metadata image is applied.
     pub fn new(core: usize, runtime: Runtime, engine: Engine, shared: Shared) -> Rc<Shard> {
+        let fetch_sessions_max = shared.config.load().fetch_sessions_max.div_ceil(shared.shards.cores());
         Rc::new(Shard {
             core,
             runtime,
             engine,
             shared,
-            api_metrics: ApiMetrics::new(),
             partitions: RefCell::default(),
             append_gate: Mutex::new(()),
+            metadata_log: OnceCell::new(),
+            connections: Rc::default(),
+            fetch_sessions: RefCell::new(FetchSessions::new(fetch_sessions_max)),
+            producer_ids: ProducerIds::default(),
+            api_metrics: ApiMetrics::new(),
+            stopping: Latch::default(),
+            stopped: Latch::default(),
         })
     }
 
@@ -156,9 +204,39 @@ impl Shard {
         &self.shared.shards
     }
 
+    /// The settings in force.
+    pub fn config(&self) -> Arc<BrokerConfig> {
+        self.shared.config.load_full()
+    }
+
+    /// Puts settings in force on all cores.
+    pub fn set_config(&self, config: BrokerConfig) {
+        self.shared.config.store(Arc::new(config));
+    }
+
     /// Who this broker is.
     pub fn identity(&self) -> &Identity {
-        &self.shared.identity
+        self.shared.identity.get().expect("connections and changes come after the metadata was read")
+    }
+
+    /// The metadata was read: this is who the broker is.
+    pub(crate) fn set_identity(&self, identity: Identity) {
+        assert!(self.shared.identity.set(identity).is_ok(), "a broker starts once");
+    }
+
+    /// The listeners are bound: this is where they are.
+    pub(crate) fn set_endpoints(&self, endpoints: Vec<Endpoint>) {
+        assert!(self.shared.endpoints.set(endpoints).is_ok(), "a broker starts once");
+    }
+
+    /// Where clients of `listener` find this broker.
+    pub fn endpoint(&self, listener: &str) -> Option<&Endpoint> {
+        self.shared.endpoints.get()?.iter().find(|endpoint| endpoint.listener == listener)
+    }
+
+    /// The broker's log directories.
+    pub fn directories(&self) -> &[LogDirectory] {
+        &self.shared.directories
     }
 
     /// The metadata in force.
@@ -166,9 +244,29 @@ impl Shard {
         self.shared.image.load_full()
     }
 
+    /// Puts an image in force on all cores; see `assignments.rs` for what comes before.
+    pub(crate) fn set_image(&self, image: Arc<MetadataImage>) {
+        self.shared.image.store(image);
+    }
+
     /// Bounds of connections.
     pub fn net(&self) -> &NetShared {
         &self.shared.net
+    }
+
+    /// The connections this core serves.
+    pub fn connections(&self) -> &Rc<OpenConnections> {
+        &self.connections
+    }
+
+    /// The fetch sessions of this core's connections.
+    pub fn fetch_sessions(&self) -> &RefCell<FetchSessions> {
+        &self.fetch_sessions
+    }
+
+    /// This core's block of producer ids.
+    pub fn producer_ids(&self) -> &ProducerIds {
+        &self.producer_ids
     }
 
     /// Requests and their times, as this core counts them.
@@ -176,14 +274,55 @@ impl Shard {
         &self.api_metrics
     }
 
+    /// Set when the broker begins to shut down: accept nothing new.
+    pub fn stopping(&self) -> &Latch {
+        &self.stopping
+    }
+
+    /// Ends [`Shard::serve`].
+    pub(crate) fn stop(&self) {
+        self.stopped.set();
+    }
+
     /// The core that owns `id`.
     pub fn owner_of(&self, id: LogId) -> usize {
         core_of(id.topic_id, id.partition, self.shared.shards.cores())
     }
 
-    /// A partition this core owns and has open.
+    /// A partition this core has open.
     pub fn partition(&self, id: LogId) -> Option<Rc<Partition>> {
-        self.partitions.borrow().get(&id).cloned()
+        match self.partitions.borrow().get(&id) {
+            Some(PartitionSlot::Online(partition)) => Some(partition.clone()),
+            Some(PartitionSlot::Offline) | None => None,
+        }
+    }
+
+    /// A partition this core has open and leads, or the code to tell a client: KAFKA_STORAGE_ERROR when its log could
+    /// not be opened, NOT_LEADER_OR_FOLLOWER when it is not here (any more).
+    pub fn leader(&self, id: LogId) -> Result<Rc<Partition>, ErrorCode> {
+        match self.partitions.borrow().get(&id) {
+            Some(PartitionSlot::Online(partition)) if partition.is_leader() => Ok(partition.clone()),
+            Some(PartitionSlot::Offline) => Err(ErrorCode::KAFKA_STORAGE_ERROR),
+            Some(PartitionSlot::Online(_)) | None => Err(ErrorCode::NOT_LEADER_OR_FOLLOWER),
+        }
+    }
+
+    /// All partitions this core has open, in no order.
+    pub fn partitions(&self) -> Vec<Rc<Partition>> {
+        let open = |slot: &PartitionSlot| match slot {
+            PartitionSlot::Online(partition) => Some(partition.clone()),
+            PartitionSlot::Offline => None,
+        };
+        self.partitions.borrow().values().filter_map(open).collect()
+    }
+
+    /// Adds, replaces or removes a partition.
+    pub(crate) fn set_partition(&self, id: LogId, slot: Option<PartitionSlot>) {
+        let mut partitions = self.partitions.borrow_mut();
+        match slot {
+            Some(slot) => partitions.insert(id, slot),
+            None => partitions.remove(&id),
+        };
     }
 
     /// Appends pass here one at a time, first come first served. Room in the tail is waited for inside the gate: two
@@ -192,8 +331,13 @@ impl Shard {
         &self.append_gate
     }
 
+    /// A random id for a topic, a member or the like.
+    pub fn random_id(&self) -> Uuid {
+        Uuid::from_random(self.runtime.random_u64(), self.runtime.random_u64())
+    }
+
     /// Runs `job` on `core`: here without a hop, elsewhere through its mailbox. See [`ShardHandle::run_on`]; a local
-    /// job starts with the first poll of the returned future.
+    /// job's future starts with the first poll of the returned one.
     pub fn run_on<R, J>(
         self: &Rc<Self>,
         core: usize,
@@ -210,9 +354,59 @@ impl Shard {
         Either::Right(self.shared.shards.run_on(core, job))
     }
 
-    /// Serves this core's mailbox until every [`ShardHandle`] is gone or [`Mailbox`] is dropped.
+    /// Runs `job` on the core that owns `id`, if this broker leads it.
+    pub fn on_partition<R, J>(
+        self: &Rc<Self>,
+        id: LogId,
+        job: J,
+    ) -> impl Future<Output = Result<R, ErrorCode>> + use<R, J>
+    where
+        R: Send + 'static,
+        J: FnOnce(Rc<Partition>) -> LocalFuture<Result<R, ErrorCode>> + Send + 'static,
+    {
+        let done = self.run_on(self.owner_of(id), move |shard| match shard.leader(id) {
+            Ok(partition) => job(partition),
+            Err(error_code) => Box::pin(std::future::ready(Err(error_code))),
+        });
+        async move { done.await.unwrap_or_else(|closed| Err(closed_code(&closed))) }
+    }
+
+    /// Decides a change on the metadata in force, makes it durable and puts it in force on all cores. What `decide`
+    /// returns beside the records comes back once that is done.
+    pub fn change_metadata<T, D>(
+        self: &Rc<Self>,
+        decide: D,
+    ) -> impl Future<Output = Result<T, MetadataError>> + use<T, D>
+    where
+        T: Send + 'static,
+        D: FnOnce(&MetadataImage) -> (Vec<MetadataRecord>, T) + Send + 'static,
+    {
+        let done = self.run_on(METADATA_CORE, move |shard| {
+            let log = shard.metadata_log.get().cloned();
+            Box::pin(async move { log.ok_or(MetadataError::Closed)?.change(decide).await })
+        });
+        async move { done.await.unwrap_or(Err(MetadataError::Closed)) }
+    }
+
+    /// The core that has the metadata log takes it.
+    pub(crate) fn set_metadata_log(&self, log: MetadataLog) {
+        assert!(self.metadata_log.set(Rc::new(log)).is_ok(), "the metadata log is opened once");
+    }
+
+    /// The metadata log, on [`METADATA_CORE`].
+    pub(crate) fn metadata_log(&self) -> Option<&Rc<MetadataLog>> {
+        self.metadata_log.get()
+    }
+
+    /// Serves this core's mailbox until [`Shard::stop`].
     pub async fn serve(self: Rc<Self>, mailbox: Mailbox) {
-        while let Ok(job) = mailbox.jobs.recv_async().await {
+        loop {
+            let job = tokio::select! {
+                biased;
+                job = mailbox.jobs.recv_async() => job,
+                () = self.stopped.wait() => return,
+            };
+            let Ok(job) = job else { return };
             start(&self.runtime, job(&self)).await;
         }
     }

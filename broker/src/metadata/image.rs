@@ -130,6 +130,12 @@ impl MetadataImage {
         self.by_name.values()
     }
 
+    /// The id of a partition of the topic called `name`; `None` if there is no such partition.
+    pub fn log_id(&self, name: &str, partition: i32) -> Option<LogId> {
+        let topic = self.topic(name)?;
+        topic.partition(partition).map(|_| LogId { topic_id: topic.id, partition })
+    }
+
     /// A partition by topic id and number.
     pub fn partition(&self, id: LogId) -> Option<&PartitionImage> {
         self.topic_by_id(id.topic_id)?.partition(id.partition)

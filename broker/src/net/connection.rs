@@ -13,9 +13,8 @@ use std::task::Poll;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
-use storage::runtime::{LocalFuture, Monotonic};
+use storage::runtime::{LocalFuture, Monotonic, net};
 use thiserror::Error;
-use tokio::net::TcpStream;
 
 use super::budget::{MemoryBudget, MemoryShare};
 use super::frame::{FrameError, FrameReader, Step};
@@ -55,7 +54,7 @@ pub enum CloseReason {
 /// One client.
 pub struct Connection {
     shard: Rc<Shard>,
-    stream: TcpStream,
+    stream: net::Connection,
     info: Rc<ConnectionInfo>,
     state: Rc<ConnectionState>,
     memory: MemoryBudget,
@@ -91,7 +90,12 @@ enum Event {
 
 impl Connection {
     /// A connection on the core that will serve it.
-    pub fn new(shard: Rc<Shard>, stream: TcpStream, info: ConnectionInfo, state: Rc<ConnectionState>) -> Connection {
+    pub fn new(
+        shard: Rc<Shard>,
+        stream: net::Connection,
+        info: ConnectionInfo,
+        state: Rc<ConnectionState>,
+    ) -> Connection {
         let net = shard.net().clone();
         Connection {
             stream,
@@ -245,7 +249,7 @@ impl Connection {
 
     /// Reads what is there; `false` at the end of the stream.
     fn read(&mut self) -> io::Result<bool> {
-        match self.stream.try_read_buf(self.reader.room()) {
+        match self.stream.try_read(self.reader.room()) {
             Ok(0) => Ok(false),
             Ok(_) => {
                 self.touch();

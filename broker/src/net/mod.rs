@@ -3,6 +3,8 @@
 pub mod budget;
 pub mod connection;
 pub mod frame;
+pub mod listener;
+pub mod open;
 pub mod output;
 
 pub use budget::{ConnectionSlots, MemoryBudget};
@@ -19,4 +21,16 @@ pub struct NetShared {
     /// `msgloop.connection.requests.max`: requests of one connection that are worked on or wait for their turn to be
     /// answered.
     pub requests_max: usize,
+    /// Sizes of the kernel's buffers.
+    pub socket_buffers: SocketBuffers,
+}
+
+/// `socket.receive.buffer.bytes` and `socket.send.buffer.bytes`; `None` leaves the size to the kernel, which then grows
+/// it as the connection needs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SocketBuffers {
+    /// For what comes in.
+    pub receive_bytes: Option<usize>,
+    /// For what goes out.
+    pub send_bytes: Option<usize>,
 }

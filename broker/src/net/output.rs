@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use bytes::{Buf, Bytes};
-use tokio::net::TcpStream;
+use storage::runtime::net::Connection;
 
 /// Slices handed to one writev(2); Linux takes up to 1024.
 const SLICES_MAX: usize = 128;
@@ -40,14 +40,14 @@ impl Output {
     }
 
     /// Writes what the socket takes now; what is left waits for it to be writable.
-    pub fn flush(&mut self, stream: &TcpStream) -> io::Result<()> {
+    pub fn flush(&mut self, stream: &Connection) -> io::Result<()> {
         while !self.parts.is_empty() {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let count = self.parts.len().min(SLICES_MAX);
             for (slice, part) in slices.iter_mut().zip(&self.parts) {
                 *slice = IoSlice::new(part);
             }
-            match stream.try_write_vectored(&slices[..count]) {
+            match stream.try_write(&slices[..count]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => self.advance(written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),

@@ -91,6 +91,27 @@ impl Connection {
         send.map_or(Ok(()), |bytes| socket.set_send_buffer_size(bytes))
     }
 
+    /// Waits until there is something to read or the peer is done.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.stream.readable().await
+    }
+
+    /// Reads what is there into the spare capacity of `buffer`; zero bytes mean that the peer is done, `WouldBlock`
+    /// that nothing is there.
+    pub fn try_read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
+        self.stream.try_read_buf(buffer)
+    }
+
+    /// Waits until the kernel takes more.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.stream.writable().await
+    }
+
+    /// Writes what the kernel takes now, `WouldBlock` when that is nothing.
+    pub fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.stream.try_write_vectored(slices)
+    }
+
     /// One task reads, another writes.
     pub fn split(self) -> (Reader, Writer) {
         let (reader, writer) = self.stream.into_split();

@@ -1,0 +1,51 @@
+//! One way from our errors to Kafka's codes: exhaustive matches, no catch-all, so that a new error asks for its code.
+
+use protocol::ErrorCode;
+use storage::log::ReadError;
+use storage::{AppendError, StorageError};
+
+use crate::shard::ShardClosed;
+
+/// The code of an error of the disk.
+pub fn storage_code(error: &StorageError) -> ErrorCode {
+    match error {
+        StorageError::DirectoryFailed { .. } | StorageError::Full { .. } | StorageError::Refused(_) => {
+            ErrorCode::KAFKA_STORAGE_ERROR
+        }
+        // Not retriable: damage stays until somebody looks at it.
+        StorageError::Corrupt { .. } => ErrorCode::CORRUPT_MESSAGE,
+        // Deleted or shutting down: clients look up where the partition is now.
+        StorageError::Closed => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+    }
+}
+
+/// The code of a batch that was not appended.
+pub fn append_code(error: &AppendError) -> ErrorCode {
+    match error {
+        AppendError::CorruptMessage(_) => ErrorCode::CORRUPT_MESSAGE,
+        AppendError::MessageTooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
+        AppendError::InvalidRecord { .. } => ErrorCode::INVALID_RECORD,
+        AppendError::InvalidTimestamp { .. } => ErrorCode::INVALID_TIMESTAMP,
+        AppendError::UnsupportedCompressionType(_) => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
+        AppendError::UnsupportedForMessageFormat(_) => ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT,
+        AppendError::OutOfOrderSequence(_) => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+        AppendError::InvalidProducerEpoch(_) => ErrorCode::INVALID_PRODUCER_EPOCH,
+        AppendError::InvalidTransactionState(_) => ErrorCode::INVALID_TXN_STATE,
+        AppendError::RecordListTooLarge { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
+        AppendError::CoordinatorFenced(_) => ErrorCode::TRANSACTION_COORDINATOR_FENCED,
+        AppendError::Storage(error) => storage_code(error),
+    }
+}
+
+/// The code of a read that has nothing to give.
+pub fn read_code(error: &ReadError) -> ErrorCode {
+    match error {
+        ReadError::OffsetOutOfRange => ErrorCode::OFFSET_OUT_OF_RANGE,
+        ReadError::Storage(error) => storage_code(error),
+    }
+}
+
+/// The core that owns the partition is gone.
+pub fn closed_code(_: &ShardClosed) -> ErrorCode {
+    ErrorCode::NOT_LEADER_OR_FOLLOWER
+}

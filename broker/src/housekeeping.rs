@@ -1,0 +1,31 @@
+//! What a core does by the clock: measure how late it runs, and close idle connections.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use metrics::{gauge, histogram};
+
+use crate::shard::Shard;
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Runs until the broker stops.
+pub async fn run(shard: Rc<Shard>) {
+    let core = shard.core().to_string();
+    let lag = histogram!("msgloop_loop_lag_seconds", "core" => core.clone());
+    let connections = gauge!("msgloop_connections", "core" => core);
+    while !shard.stopping().is_set() {
+        let due = shard.runtime().now().plus(EVERY);
+        tokio::select! {
+            biased;
+            () = shard.stopping().wait() => return,
+            () = shard.runtime().sleep_until(due) => {}
+        }
+        let now = shard.runtime().now();
+        lag.record(now.since(due));
+        connections.set(shard.connections().len() as f64);
+        if let Ok(idle_ms) = u64::try_from(shard.config().connection_idle_ms_max) {
+            shard.connections().close_idle(now, Duration::from_millis(idle_ms));
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Accepting connections: one task per listener, on the first core, hands them to the cores in turn.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use storage::runtime::net::{self, Accepted};
+
+use super::budget::ConnectionSlot;
+use super::connection::Connection;
+use crate::context::ConnectionInfo;
+use crate::shard::Shard;
+
+/// After a failed accept, most often for want of file descriptors.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// Accepts until the broker stops.
+pub async fn accept(shard: Rc<Shard>, listener: net::Listener, name: String) {
+    let mut core = shard.core();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shard.stopping().wait() => return,
+            accepted = next(&shard, &listener) => accepted,
+        };
+        match accepted {
+            Ok(Some((accepted, slot))) => {
+                core = (core + 1) % shard.shards().cores();
+                hand_over(&shard, core, accepted, name.clone(), slot);
+            }
+            // Closed at once, as Kafka does: the address has its share.
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, listener = name, "no connection can be accepted");
+                shard.runtime().sleep(RETRY_AFTER).await;
+            }
+        }
+    }
+}
+
+/// The next connection, once there is a slot for it; `None` if its address has none left.
+async fn next(shard: &Shard, listener: &net::Listener) -> io::Result<Option<(Accepted, ConnectionSlot)>> {
+    let slots = &shard.net().slots;
+    let Some(any) = slots.wait().await else { return std::future::pending().await };
+    let accepted = listener.accept().await?;
+    let slot = slots.take(any, accepted.peer.ip());
+    if slot.is_none() {
+        tracing::debug!(peer = %accepted.peer, "refused: max.connections.per.ip");
+    }
+    Ok(slot.map(|slot| (accepted, slot)))
+}
+
+fn hand_over(shard: &Rc<Shard>, core: usize, accepted: Accepted, listener: String, slot: ConnectionSlot) {
+    // Nobody waits for the answer: a core that is gone drops the connection.
+    drop(shard.shards().run_on(core, move |shard| {
+        let shard = shard.clone();
+        Box::pin(async move { serve(&shard, accepted, listener, slot) })
+    }));
+}
+
+fn serve(shard: &Rc<Shard>, accepted: Accepted, listener: String, slot: ConnectionSlot) {
+    let peer: SocketAddr = accepted.peer;
+    let stream = match net::Connection::serve(accepted) {
+        Ok(stream) => stream,
+        Err(error) => return tracing::debug!(%peer, %error, "the connection was gone before it was served"),
+    };
+    let buffers = &shard.net().socket_buffers;
+    if let Err(error) = stream.set_buffer_bytes(buffers.receive_bytes, buffers.send_bytes) {
+        tracing::debug!(%peer, %error, "the socket keeps its buffers");
+    }
+    let open = shard.connections().register(shard.runtime().now());
+    let connection = Connection::new(shard.clone(), stream, ConnectionInfo::new(listener, peer), open.state());
+    shard.runtime().spawn(async move {
+        if let Err(reason) = connection.serve().await {
+            tracing::debug!(%peer, %reason, "connection closed");
+        }
+        drop(open);
+        drop(slot);
+    });
+}
