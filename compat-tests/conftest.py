@@ -49,7 +49,8 @@ def new_broker(request, tmp_path_factory):
     def make(directory: Path | None = None, overrides: dict | None = None, **named) -> Broker:
         directory = directory or tmp_path_factory.mktemp("broker")
         if request.config.getoption("--against") == "kafka":
-            broker = Kafka(directory, overrides)
+            named.pop("backend", None), named.pop("launcher", None)
+            broker = Kafka(directory, overrides, **named)
         else:
             broker = Msgloop(directory, overrides, **{"backend": backend, **named})
         made.append(broker)
