@@ -59,10 +59,21 @@ pub const APIS: &[Api] = &[
     row!(Fetch, Overlapping, fetch::handle),
     row!(ListOffsets, Alone, list_offsets::handle),
     row!(Metadata, Alone, metadata::handle),
+    row!(OffsetCommit, Overlapping, offset_commit::handle),
+    row!(OffsetFetch, Alone, offset_fetch::handle),
+    row!(FindCoordinator, Alone, find_coordinator::handle),
+    row!(JoinGroup, Alone, join_group::handle),
+    row!(Heartbeat, Alone, heartbeat::handle),
+    row!(LeaveGroup, Alone, leave_group::handle),
+    row!(SyncGroup, Alone, sync_group::handle),
+    row!(DescribeGroups, Alone, describe_groups::handle),
+    row!(ListGroups, Alone, list_groups::handle),
     Api { key: ApiKey::ApiVersions, order: Order::Alone, handler: api_versions::serve },
     row!(DeleteRecords, Alone, delete_records::handle),
     row!(InitProducerId, Alone, init_producer_id::handle),
     row!(OffsetForLeaderEpoch, Alone, offset_for_leader_epoch::handle),
+    row!(DeleteGroups, Alone, delete_groups::handle),
+    row!(OffsetDelete, Alone, offset_delete::handle),
 ];
 
 impl Api {

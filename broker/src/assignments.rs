@@ -2,10 +2,12 @@
 //! force. The metadata log calls this once the change is durable and answers the client when it is done, so that a topic
 //! exists everywhere, durably, before anybody hears of it.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use protocol::Uuid;
 use storage::runtime::LocalFuture;
 use storage::{LogId, LogSpec, StorageError};
 
@@ -24,8 +26,26 @@ pub async fn publish(shard: Rc<Shard>, old: Arc<MetadataImage>, new: Arc<Metadat
     on_all_cores(&shard, &change, &new, delete_here).await;
     on_all_cores(&shard, &change, &new, open_here).await;
     on_all_cores(&shard, &change, &new, reconfigure_here).await;
+    forget_offsets(&shard, &old, &new).await;
     shard.set_image(new);
     Ok(())
+}
+
+/// Offsets committed for topics that are gone go with them.
+async fn forget_offsets(shard: &Rc<Shard>, old: &MetadataImage, new: &MetadataImage) {
+    let gone = old.topics().filter(|topic| new.topic_by_id(topic.id).is_none());
+    let gone: BTreeMap<String, Uuid> = gone.map(|topic| (topic.name.to_string(), topic.id)).collect();
+    if gone.is_empty() {
+        return;
+    }
+    let forgotten = (0..shard.shards().cores()).map(|core| {
+        let gone = gone.clone();
+        shard.run_on(core, move |shard| {
+            shard.groups().topics_deleted(shard, &gone);
+            Box::pin(std::future::ready(()))
+        })
+    });
+    join_all(forgotten).await;
 }
 
 /// Opens what this core owns, at start.
@@ -61,6 +81,7 @@ fn delete_here(shard: Rc<Shard>, change: Arc<ImageChange>, _: Arc<MetadataImage>
     Box::pin(async move {
         for &id in change.deleted.iter().filter(|&&id| shard.owner_of(id) == shard.core()) {
             shard.set_partition(id, None);
+            shard.groups().close(&shard, id);
             if let Err(error) = shard.engine().delete_log(id).await {
                 tracing::error!(topic_id = %id.topic_id, partition = id.partition, %error, "a log cannot be deleted");
             }

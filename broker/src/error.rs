@@ -24,6 +24,8 @@ pub fn append_code(error: &AppendError) -> ErrorCode {
     match error {
         AppendError::CorruptMessage(_) => ErrorCode::CORRUPT_MESSAGE,
         AppendError::MessageTooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
+        AppendError::RecordListTooLarge { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
+        AppendError::CoordinatorFenced(_) => ErrorCode::TRANSACTION_COORDINATOR_FENCED,
         AppendError::InvalidRecord { .. } => ErrorCode::INVALID_RECORD,
         AppendError::InvalidTimestamp { .. } => ErrorCode::INVALID_TIMESTAMP,
         AppendError::UnsupportedCompressionType(_) => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,

@@ -221,6 +221,7 @@ async fn bring_up(shared: &Shared) -> Result<Vec<(String, SocketAddr)>, StartErr
     }
     on_each(shards, |shard| {
         shard.runtime().spawn(housekeeping::run(shard.clone()));
+        shard.groups().open_all(shard);
         Box::pin(std::future::ready(()))
     })
     .await?;
@@ -353,6 +354,8 @@ async fn drain(shards: &ShardHandle) {
         let shard = shard.clone();
         Box::pin(async move {
             shard.stopping().set();
+            // Members that wait for others would hold up their connections.
+            shard.groups().close_all(&shard);
             let closing = shard.connections().clone();
             if shard.runtime().timeout(DRAIN_MAX, closing.close_all()).await.is_none() {
                 let left = closing.len();

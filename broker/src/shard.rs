@@ -24,6 +24,7 @@ use crate::config::BrokerConfig;
 use crate::context::Latch;
 use crate::error::closed_code;
 use crate::fetch_sessions::FetchSessions;
+use crate::groups::GroupCoordinator;
 use crate::metadata::{MetadataError, MetadataImage, MetadataLog, MetadataRecord};
 use crate::net::NetShared;
 use crate::net::open::OpenConnections;
@@ -158,6 +159,7 @@ pub struct Shard {
     connections: Rc<OpenConnections>,
     fetch_sessions: RefCell<FetchSessions>,
     producer_ids: ProducerIds,
+    groups: GroupCoordinator,
     api_metrics: ApiMetrics,
     stopping: Latch,
     stopped: Latch,
@@ -178,6 +180,7 @@ impl Shard {
             connections: Rc::default(),
             fetch_sessions: RefCell::new(FetchSessions::new(fetch_sessions_max)),
             producer_ids: ProducerIds::default(),
+            groups: GroupCoordinator::default(),
             api_metrics: ApiMetrics::new(),
             stopping: Latch::default(),
             stopped: Latch::default(),
@@ -267,6 +270,11 @@ impl Shard {
     /// This core's block of producer ids.
     pub fn producer_ids(&self) -> &ProducerIds {
         &self.producer_ids
+    }
+
+    /// The coordinator of the groups whose `__consumer_offsets` partition this core owns.
+    pub fn groups(&self) -> &GroupCoordinator {
+        &self.groups
     }
 
     /// Requests and their times, as this core counts them.

@@ -5,16 +5,23 @@
 //! it out on the core that owns the partition. [`records`] is what is kept.
 
 pub mod classic;
+pub mod coordinator;
 pub mod effects;
 pub mod group;
+pub mod home;
+mod loading;
 pub mod offsets;
+pub mod offsets_topic;
 pub mod records;
+pub mod route;
 pub mod settings;
 pub mod state;
 #[cfg(test)]
 mod tests;
 pub mod timers;
+mod writer;
 
+pub use coordinator::GroupCoordinator;
 pub use settings::GroupSettings;
 
 /// The topic that groups and offsets are recorded in.

@@ -1,5 +1,7 @@
 //! The broker settings the group coordinator acts on.
 
+use crate::config::BrokerConfig;
+
 /// Values of `group.*` and `offset*`; names, units and defaults are Kafka's (GroupCoordinatorConfig.java).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupSettings {
@@ -20,13 +22,25 @@ pub struct GroupSettings {
     pub offsets_retention_ms: i64,
     /// `offsets.retention.check.interval.ms`.
     pub offsets_retention_check_interval_ms: i64,
-    /// `offsets.topic.num.partitions`, for a topic that does not exist yet.
-    pub offsets_topic_partitions: i32,
-    /// `offsets.topic.segment.bytes`.
-    pub offsets_topic_segment_bytes: i32,
     /// Bound on what the groups and offsets of one `__consumer_offsets` partition may hold in memory. Beyond it new
     /// members and newly committed partitions are refused with COORDINATOR_NOT_AVAILABLE, which clients retry.
     pub state_bytes_max: usize,
+}
+
+impl GroupSettings {
+    /// As the broker is configured.
+    pub fn of(config: &BrokerConfig) -> GroupSettings {
+        GroupSettings {
+            initial_rebalance_delay_ms: i32::try_from(config.group_initial_rebalance_delay_ms).unwrap_or(i32::MAX),
+            min_session_timeout_ms: config.group_session_timeout_ms_min,
+            max_session_timeout_ms: config.group_session_timeout_ms_max,
+            max_size: config.group_size_max,
+            offset_metadata_max: config.offset_metadata_bytes_max,
+            offsets_retention_ms: config.offsets_retention_ms,
+            offsets_retention_check_interval_ms: config.offsets_retention_check_interval_ms,
+            ..GroupSettings::default()
+        }
+    }
 }
 
 impl Default for GroupSettings {
@@ -40,8 +54,6 @@ impl Default for GroupSettings {
             offset_metadata_max: 4_096,
             offsets_retention_ms: 10_080 * 60 * 1_000,
             offsets_retention_check_interval_ms: 600_000,
-            offsets_topic_partitions: 50,
-            offsets_topic_segment_bytes: 100 * 1024 * 1024,
             state_bytes_max: 64 * 1024 * 1024,
         }
     }

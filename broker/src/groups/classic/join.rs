@@ -165,7 +165,7 @@ impl ClassicGroup {
         if let Some(pending) = self.pending_join.get(event.member_id.as_str()).cloned() {
             if instance_id.is_some() {
                 // Only dynamic members are ever pending; Kafka trips over an assertion here and says the same.
-                step.effects.refuse_join(event.token, &event.member_id, ErrorCode::UNKNOWN_SERVER_ERROR);
+                step.effects.refuse_join(event.token, "", ErrorCode::UNKNOWN_SERVER_ERROR);
             } else {
                 self.add_and_rebalance(event, pending, step);
             }

@@ -22,7 +22,7 @@ use crate::groups::records::GroupRecord;
 #[derive(Debug, Clone)]
 pub struct TopicToCommit {
     /// Name of the topic.
-    pub name: Rc<str>,
+    pub name: String,
     /// Id of the topic.
     pub topic_id: Uuid,
     /// What to commit.
@@ -73,19 +73,20 @@ impl GroupState {
         let mut records = Vec::new();
         let mut responses = Vec::with_capacity(topics.len());
         for topic in topics {
+            let name: Rc<str> = topic.name.as_str().into();
             let mut partitions = Vec::with_capacity(topic.partitions.len());
             for commit in &topic.partitions {
                 let error_code = if self.is_metadata_too_large(commit.metadata.as_deref()) {
                     ErrorCode::OFFSET_METADATA_TOO_LARGE
                 } else {
                     let value = committed(topic, commit, now_ms, expire_timestamp_ms);
-                    records.push(GroupRecord::offset(&group_id, &topic.name, commit.partition, Some(value)));
+                    records.push(GroupRecord::offset(&group_id, &name, commit.partition, Some(value)));
                     ErrorCode::NONE
                 };
                 let partition_index = commit.partition;
                 partitions.push(OffsetCommitResponsePartition { partition_index, error_code });
             }
-            let (name, topic_id) = (topic.name.to_string(), topic.topic_id);
+            let (name, topic_id) = (topic.name.clone(), topic.topic_id);
             responses.push(OffsetCommitResponseTopic { name, topic_id, partitions });
         }
         self.append_offsets(records, effects);

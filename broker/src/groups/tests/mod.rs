@@ -252,7 +252,7 @@ impl World {
     ) -> ErrorCode {
         let metadata = metadata.map(str::to_owned);
         let commit = OffsetToCommit { partition: 0, offset, leader_epoch: 3, metadata };
-        let topics = [TopicToCommit { name: topic.into(), topic_id: TOPIC_ID, partitions: vec![commit] }];
+        let topics = [TopicToCommit { name: topic.to_owned(), topic_id: TOPIC_ID, partitions: vec![commit] }];
         let result = self.apply(|state, now_ms, effects| {
             let event = CommitEvent { who, version, retention_ms, topics: &topics };
             state.commit_offsets(group_id, event, now_ms, effects)

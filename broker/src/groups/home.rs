@@ -1,0 +1,177 @@
+//! One `__consumer_offsets` partition on its core: its state machine, from being read to being closed, and the queue of
+//! what is to be appended ([`super::writer`]).
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use protocol::ErrorCode;
+use storage::LogId;
+use tokio::sync::{Notify, oneshot};
+
+use super::effects::{Append, Effects, Then};
+use super::loading;
+use super::settings::GroupSettings;
+use super::state::GroupState;
+use crate::partition::Partition;
+use crate::shard::Shard;
+
+/// Whether a partition's groups can be asked.
+pub(super) enum Phase {
+    /// The log is being read.
+    Loading,
+    /// In charge.
+    Active(GroupState),
+    /// The log cannot be read, or the partition was taken away.
+    Closed,
+}
+
+/// An append that waits for its turn.
+pub(super) struct Queued {
+    pub(super) append: Append,
+    pub(super) done: oneshot::Sender<Result<(), ErrorCode>>,
+}
+
+/// When everything one change asked for is durable.
+pub struct Settled(Vec<oneshot::Receiver<Result<(), ErrorCode>>>);
+
+impl Settled {
+    /// Waits; the code is the one clients are to see.
+    pub async fn wait(self) -> Result<(), ErrorCode> {
+        for done in self.0 {
+            done.await.unwrap_or(Err(ErrorCode::NOT_COORDINATOR))?;
+        }
+        Ok(())
+    }
+}
+
+/// One `__consumer_offsets` partition on its core.
+pub struct Home {
+    pub(super) partition: Rc<Partition>,
+    settings: Rc<GroupSettings>,
+    pub(super) phase: RefCell<Phase>,
+    /// Bounded by the requests behind it, each of which waits.
+    pub(super) queue: RefCell<VecDeque<Queued>>,
+    pub(super) queued: Notify,
+    pub(super) writing: Cell<bool>,
+    /// Bytes in the log since everything alive was written anew.
+    pub(super) grown_bytes: Cell<u64>,
+}
+
+impl Home {
+    /// Takes charge of a partition: at once if it is empty, else when its log has been read.
+    pub(super) fn open(shard: &Rc<Shard>, partition: Rc<Partition>, settings: Rc<GroupSettings>) -> Rc<Home> {
+        let empty = partition.log().log_start_offset() == partition.log().log_end_offset();
+        let phase = if empty { Phase::Active(GroupState::new(settings.clone())) } else { Phase::Loading };
+        let home = Rc::new(Home {
+            partition,
+            settings,
+            phase: RefCell::new(phase),
+            queue: RefCell::default(),
+            queued: Notify::new(),
+            writing: Cell::new(false),
+            grown_bytes: Cell::new(0),
+        });
+        shard.groups().set_expiry(shard, home.id(), home.settings.offsets_retention_check_interval_ms);
+        if !empty {
+            let (loading, on) = (home.clone(), shard.clone());
+            shard.runtime().spawn(async move { loading.load(&on).await });
+        }
+        home
+    }
+
+    /// Topic id and number of the partition.
+    pub fn id(&self) -> LogId {
+        self.partition.id()
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &GroupSettings {
+        &self.settings
+    }
+
+    async fn load(self: &Rc<Home>, shard: &Rc<Shard>) {
+        let log = self.partition.log();
+        let started = shard.runtime().now();
+        let loaded = loading::load(log, self.settings.clone(), shard.runtime()).await;
+        let mut effects = Effects::default();
+        match (loaded, &mut *self.phase.borrow_mut()) {
+            (Ok(mut state), phase @ Phase::Loading) => {
+                state.loaded(shard.runtime().wall_clock_ms(), &mut effects);
+                let took_ms = shard.runtime().now().since(started).as_millis() as u64;
+                let (groups, offsets) = (state.group_count(), state.offsets().len());
+                tracing::info!(partition = self.id().partition, groups, offsets, took_ms, "groups loaded");
+                *phase = Phase::Active(state);
+            }
+            (Err(error), phase @ Phase::Loading) => {
+                // Kept closed: starting anew without the records would hand members and offsets that are known
+                // otherwise. Clients look for another coordinator until the log can be read again.
+                tracing::error!(partition = self.id().partition, %error, "the groups cannot be loaded");
+                *phase = Phase::Closed;
+            }
+            // Taken away meanwhile.
+            (_, Phase::Active(_) | Phase::Closed) => {}
+        }
+        self.grown_bytes.set(log.bytes());
+        let _ = shard.groups().carry_out(shard, self, effects);
+    }
+
+    /// Reads the state.
+    pub fn read<T>(&self, read: impl FnOnce(&GroupState) -> T) -> Result<T, ErrorCode> {
+        match &*self.phase.borrow() {
+            Phase::Loading => Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
+            Phase::Active(state) => Ok(read(state)),
+            Phase::Closed => Err(ErrorCode::NOT_COORDINATOR),
+        }
+    }
+
+    /// Changes the state and does what that asks for. The change is seen at once, but for offsets, which are seen once
+    /// they are durable; answer clients when [`Settled`] is.
+    pub fn change<T>(
+        self: &Rc<Home>,
+        shard: &Rc<Shard>,
+        change: impl FnOnce(&mut GroupState, i64, &mut Effects) -> T,
+    ) -> Result<(T, Settled), ErrorCode> {
+        let mut effects = Effects::default();
+        let result = match &mut *self.phase.borrow_mut() {
+            Phase::Loading => return Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
+            Phase::Active(state) => change(state, shard.runtime().wall_clock_ms(), &mut effects),
+            Phase::Closed => return Err(ErrorCode::NOT_COORDINATOR),
+        };
+        Ok((result, shard.groups().carry_out(shard, self, effects)))
+    }
+
+    /// Settles when everything asked for so far has.
+    pub fn settled_so_far(self: &Rc<Home>, shard: &Rc<Shard>) -> Settled {
+        if !self.writing.get() {
+            return Settled(Vec::new());
+        }
+        self.enqueue(shard, vec![Append { records: Rc::default(), then: Then::Nothing }])
+    }
+
+    pub(super) fn close(self: &Rc<Home>, shard: &Rc<Shard>) {
+        let phase = std::mem::replace(&mut *self.phase.borrow_mut(), Phase::Closed);
+        if let Phase::Active(mut state) = phase {
+            let mut effects = Effects::default();
+            state.close(ErrorCode::NOT_COORDINATOR, shard.runtime().wall_clock_ms(), &mut effects);
+            let _ = shard.groups().carry_out(shard, self, effects);
+        }
+    }
+
+    pub(super) fn enqueue(self: &Rc<Home>, shard: &Rc<Shard>, appends: Vec<Append>) -> Settled {
+        let mut settled = Vec::with_capacity(appends.len());
+        for append in appends {
+            let (done, receiver) = oneshot::channel();
+            self.queue.borrow_mut().push_back(Queued { append, done });
+            settled.push(receiver);
+        }
+        if !settled.is_empty() {
+            self.queued.notify_one();
+            if !self.writing.replace(true) {
+                let (home, on) = (self.clone(), shard.clone());
+                shard.runtime().spawn(async move { home.write(&on).await });
+            }
+        }
+        Settled(settled)
+    }
+}

@@ -1,0 +1,101 @@
+//! Reading a `__consumer_offsets` partition back into a state machine.
+
+use std::rc::Rc;
+
+use bytes::{Bytes, BytesMut};
+use protocol::records::{BatchError, Batches};
+use protocol::wire::DecodeError;
+use storage::log::ReadError;
+use storage::runtime::Runtime;
+use storage::{Log, Offset, ReadLimit, ReadOptions};
+use thiserror::Error;
+
+use super::records::GroupRecord;
+use super::settings::GroupSettings;
+use super::state::GroupState;
+
+/// Read at a time; between two reads others get the core.
+const READ_BYTES_MAX: usize = 1024 * 1024;
+/// Bound on a compressed batch when unfolded. We write none; a tool may have.
+const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Why a partition cannot be loaded. It is then not served: nothing is skipped.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The log.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A batch is not what it claims.
+    #[error("offset {offset}: {error}")]
+    Batch {
+        /// Where reading stopped.
+        offset: i64,
+        /// What is wrong.
+        error: BatchError,
+    },
+    /// A record of a type we know is not what it claims.
+    #[error("offset {offset}: {error}")]
+    Record {
+        /// Of the record.
+        offset: i64,
+        /// What is wrong.
+        error: DecodeError,
+    },
+}
+
+/// Reads the whole log.
+pub async fn load(log: &Rc<Log>, settings: Rc<GroupSettings>, runtime: &Runtime) -> Result<GroupState, LoadError> {
+    let mut state = GroupState::new(settings);
+    let mut offset = log.log_start_offset();
+    while offset < log.log_end_offset() {
+        let options =
+            ReadOptions { offset, bytes_max: READ_BYTES_MAX, at_least_one_batch: true, limit: ReadLimit::LogEnd };
+        let read = log.read(options).await?;
+        let next = replay(&mut state, &join(read.records), offset, runtime.wall_clock_ms())?;
+        if next <= offset {
+            break;
+        }
+        offset = next;
+        tokio::task::yield_now().await;
+    }
+    Ok(state)
+}
+
+/// Takes in whole batches; returns the offset after the last one. Records before `from` belong to a batch that begins
+/// before the start of the log.
+fn replay(state: &mut GroupState, bytes: &[u8], from: Offset, now_ms: i64) -> Result<Offset, LoadError> {
+    let mut next = from;
+    for batch in Batches::new(bytes) {
+        let at = |error| LoadError::Batch { offset: next.0, error };
+        let batch = batch.map_err(at)?;
+        batch.verify_crc().map_err(at)?;
+        // Marks of transactions; nobody commits offsets in a transaction yet.
+        if !batch.header.is_control() && !batch.header.is_transactional() {
+            let body = batch.body(BATCH_BYTES_MAX).map_err(at)?;
+            for record in batch.records(&body) {
+                let record = record.map_err(at)?;
+                let offset = batch.header.base_offset + i64::from(record.offset_delta);
+                let Some(key) = record.key.filter(|_| offset >= from.0) else { continue };
+                let decoded = GroupRecord::decode(key, record.value);
+                match decoded.map_err(|error| LoadError::Record { offset, error })? {
+                    Some(record) => state.replay(record, now_ms),
+                    None => tracing::debug!(offset, "a record of another kind of group is passed over"),
+                }
+            }
+        }
+        next = Offset(batch.header.last_offset() + 1);
+    }
+    Ok(next)
+}
+
+/// A batch may be split between two parts.
+fn join(parts: Vec<Bytes>) -> Bytes {
+    match <[Bytes; 1]>::try_from(parts) {
+        Ok([part]) => part,
+        Err(parts) => {
+            let mut bytes = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
+            parts.iter().for_each(|part| bytes.extend_from_slice(part));
+            bytes.freeze()
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The writer of a `__consumer_offsets` partition: makes records durable, in order, many to a batch.
+//!
+//! There is one a partition and it works only while there is something to write. Up to [`IN_FLIGHT_MAX`] batches are on
+//! their way to disk; what is asked for meanwhile is gathered into the next. So a lone commit goes out at once, and
+//! under load a batch carries many.
+//!
+//! **Growth.** The topic is `cleanup.policy=compact` and has no retention: nobody but the coordinator may drop a record.
+//! As long as the broker does not compact logs, the writer bounds the partition itself: once it has grown by
+//! [`REWRITE_BYTES_MIN`] and several times what is alive, everything alive is written anew at the end and the log is cut
+//! before it. That bounds the time to load as well. What stays on disk beyond that are segments not rolled yet.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use protocol::ErrorCode;
+use protocol::records::{BatchBuilder, BatchError, BatchHeader, Compression};
+use storage::log::{DurableFuture, ReadError};
+use storage::{AppendError, Offset, StorageError};
+use thiserror::Error;
+
+use super::effects::Effects;
+use super::home::{Home, Phase, Queued};
+use super::records::GroupRecord;
+use crate::shard::Shard;
+
+/// Batches on their way to disk at a time: one that is being synced, and one that goes with the next sync.
+const IN_FLIGHT_MAX: usize = 2;
+/// A batch is closed when it has reached this size; one change that asks for more gets several. Half of the default
+/// `max.message.bytes`; only a single record (a group of thousands of members) may make a larger one.
+const BATCH_BYTES_MAX: usize = 512 * 1024;
+/// Growth before a rewrite is thought of.
+const REWRITE_BYTES_MIN: u64 = 32 * 1024 * 1024;
+/// How much larger than what is alive the log may be.
+const REWRITE_RATIO: u64 = 4;
+
+/// Why records were not written.
+#[derive(Debug, Error)]
+enum WriteError {
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    #[error(transparent)]
+    Cut(#[from] ReadError),
+}
+
+impl WriteError {
+    /// What clients see (GroupMetadataManager.appendGroupMetadataErrorToResponseError): a disk that comes back makes
+    /// them wait, one that is gone makes them look for another coordinator.
+    fn code(&self) -> ErrorCode {
+        match self {
+            WriteError::Storage(error)
+            | WriteError::Append(AppendError::Storage(error))
+            | WriteError::Cut(ReadError::Storage(error)) => match error {
+                StorageError::Full { .. } => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+                StorageError::DirectoryFailed { .. }
+                | StorageError::Corrupt { .. }
+                | StorageError::Refused(_)
+                | StorageError::Closed => ErrorCode::NOT_COORDINATOR,
+            },
+            // A group too large for a record, as Kafka says it; the others are batches we should not have made.
+            WriteError::Append(
+                AppendError::MessageTooLarge { .. }
+                | AppendError::RecordListTooLarge { .. }
+                | AppendError::CoordinatorFenced(_)
+                | AppendError::CorruptMessage(_)
+                | AppendError::InvalidRecord { .. }
+                | AppendError::InvalidTimestamp { .. }
+                | AppendError::UnsupportedCompressionType(_)
+                | AppendError::UnsupportedForMessageFormat(_)
+                | AppendError::OutOfOrderSequence(_)
+                | AppendError::InvalidProducerEpoch(_)
+                | AppendError::InvalidTransactionState(_),
+            )
+            | WriteError::Batch(_)
+            | WriteError::Cut(ReadError::OffsetOutOfRange) => ErrorCode::UNKNOWN_SERVER_ERROR,
+        }
+    }
+}
+
+/// A batch on its way, with what it carries. Without records there is nothing to wait for.
+struct Flight {
+    carries: Vec<Queued>,
+    outcome: Result<Option<DurableFuture>, WriteError>,
+}
+
+impl Flight {
+    /// Completes when the batch is durable; may be dropped and asked for again.
+    async fn land(&mut self) -> Result<(), WriteError> {
+        if let Ok(Some(durable)) = &mut self.outcome {
+            return Ok(durable.await?);
+        }
+        std::mem::replace(&mut self.outcome, Ok(None)).map(|_| ())
+    }
+}
+
+impl Home {
+    /// Works until everything is settled.
+    pub(super) async fn write(self: &Rc<Home>, shard: &Rc<Shard>) {
+        let mut flights: VecDeque<Flight> = VecDeque::new();
+        loop {
+            while flights.len() < IN_FLIGHT_MAX
+                && let Some(carries) = self.gather()
+            {
+                let outcome = self.append(shard, carries.iter().flat_map(|queued| queued.append.records.iter())).await;
+                flights.push_back(Flight { carries, outcome: outcome.map(|(_, durable)| durable) });
+            }
+            let may_gather = flights.len() < IN_FLIGHT_MAX;
+            let Some(first) = flights.front_mut() else {
+                if self.rewrite_if_grown(shard).await || !self.queue.borrow().is_empty() {
+                    continue;
+                }
+                break;
+            };
+            let outcome = tokio::select! {
+                biased;
+                outcome = first.land() => outcome,
+                () = self.queued.notified(), if may_gather => continue,
+            };
+            if let Some(flight) = flights.pop_front() {
+                self.settle(shard, flight.carries, outcome);
+            }
+        }
+        self.writing.set(false);
+    }
+
+    /// Takes from the queue what fits into a batch; at least one change, if there is any.
+    fn gather(&self) -> Option<Vec<Queued>> {
+        let mut queue = self.queue.borrow_mut();
+        let mut bytes = 0;
+        let fits = |queued: &&Queued| {
+            let first = bytes == 0;
+            bytes += 1 + queued.append.records.iter().map(GroupRecord::bytes).sum::<usize>();
+            first || bytes <= BATCH_BYTES_MAX
+        };
+        let count = queue.iter().take_while(fits).count();
+        (count > 0).then(|| queue.drain(..count).collect())
+    }
+
+    /// Appends `records`, in several batches if need be. Returns the offset of the first, and what completes when all
+    /// are durable (the log becomes durable in order).
+    async fn append(
+        &self,
+        shard: &Rc<Shard>,
+        records: impl Iterator<Item = &GroupRecord>,
+    ) -> Result<(Option<Offset>, Option<DurableFuture>), WriteError> {
+        let now_ms = shard.runtime().wall_clock_ms();
+        let new = || BatchBuilder::new(BatchHeader::default(), Compression::None);
+        let (mut batch, mut batches) = (new(), Vec::new());
+        for record in records {
+            if batch.count() > 0 && batch.size_bytes() + record.bytes() > BATCH_BYTES_MAX {
+                batches.push(std::mem::replace(&mut batch, new()).build()?);
+            }
+            record.append_to(&mut batch, now_ms)?;
+        }
+        if batch.count() > 0 {
+            batches.push(batch.build()?);
+        }
+        self.append_batches(shard, batches).await
+    }
+
+    async fn append_batches(
+        &self,
+        shard: &Rc<Shard>,
+        batches: Vec<Bytes>,
+    ) -> Result<(Option<Offset>, Option<DurableFuture>), WriteError> {
+        let (mut first, mut durable) = (None, None);
+        for batch in batches {
+            self.grown_bytes.set(self.grown_bytes.get() + batch.len() as u64);
+            let appended = self.partition.append_as_coordinator(shard, batch).await?;
+            first.get_or_insert(appended.base_offset);
+            durable = Some(appended.durable);
+        }
+        Ok((first, durable))
+    }
+
+    /// Tells the state machine, then whoever waits.
+    fn settle(self: &Rc<Home>, shard: &Rc<Shard>, carries: Vec<Queued>, outcome: Result<(), WriteError>) {
+        let outcome = outcome.map_err(|error| {
+            tracing::error!(partition = self.id().partition, %error, "group records cannot be written");
+            error.code()
+        });
+        for Queued { append, done } in carries {
+            let mut effects = Effects::default();
+            if let Phase::Active(state) = &mut *self.phase.borrow_mut() {
+                state.appended(append, outcome, shard.runtime().wall_clock_ms(), &mut effects);
+            }
+            let _ = shard.groups().carry_out(shard, self, effects);
+            // The requester may be gone.
+            let _ = done.send(outcome);
+        }
+    }
+
+    /// Writes everything alive anew and cuts the log before it, if it has grown enough; `false` if not. Called while
+    /// nothing is on its way. What is asked for meanwhile waits, and comes after.
+    ///
+    /// A crash in between leaves records that say the same twice. Deleted groups need no tombstones any more, since
+    /// nothing of them is left in front of the cut.
+    async fn rewrite_if_grown(&self, shard: &Rc<Shard>) -> bool {
+        let grown = self.grown_bytes.get();
+        let records = match &*self.phase.borrow() {
+            Phase::Active(state) if grown > REWRITE_BYTES_MIN.max(REWRITE_RATIO * state.bytes() as u64) => {
+                state.snapshot()
+            }
+            Phase::Active(_) | Phase::Loading | Phase::Closed => return false,
+        };
+        self.grown_bytes.set(0);
+        if let Err(error) = self.rewrite(shard, &records).await {
+            // Tried again when the log has grown as much again.
+            tracing::error!(partition = self.id().partition, %error, "groups cannot be written anew");
+            self.grown_bytes.set(0);
+        }
+        true
+    }
+
+    async fn rewrite(&self, shard: &Rc<Shard>, records: &[GroupRecord]) -> Result<(), WriteError> {
+        let end = self.partition.log().log_end_offset();
+        let (first, durable) = self.append(shard, records.iter()).await?;
+        if let Some(durable) = durable {
+            durable.await?;
+        }
+        // With nothing alive nothing is written, and everything may go.
+        let start = self.partition.log().delete_records(first.unwrap_or(end)).await?;
+        tracing::info!(
+            partition = self.id().partition,
+            records = records.len(),
+            start = start.0,
+            "groups written anew"
+        );
+        Ok(())
+    }
+}
