@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::config::definition::{Check, Config, Effect, Update};
 use crate::config::reasons::REMOVED;
-use crate::config::table::{BROKER, GROUP, Section, TOPIC};
+use crate::config::table::{BROKER, CLIENT_METRICS, GROUP, Section, TOPIC};
 
 const INTRODUCTION: &str = "\
 # Settings
@@ -22,7 +22,7 @@ file is warned about once.
 /// The whole page.
 pub fn render() -> String {
     let mut page = INTRODUCTION.to_owned();
-    for section in TOPIC.iter().chain(BROKER).chain(GROUP) {
+    for section in TOPIC.iter().chain(BROKER).chain(GROUP).chain(CLIENT_METRICS) {
         render_section(&mut page, section);
     }
     page.push_str(

@@ -15,6 +15,7 @@ pub mod topic_config;
 pub use broker_config::BrokerConfig;
 pub use definition::{Check, Config, ConfigError, Effect, Kind, Synonym, Update, split_list};
 pub use listeners::{Listener, ListenerError};
-pub use load::{LoadError, Loaded, load};
+pub use load::{LoadError, Loaded, load, nearest_name};
+pub use reasons::removed_topic_config;
 pub use settings::{Found, Settings, Source, Values};
 pub use topic_config::{TopicConfig, topic_config, topic_log_config};

@@ -40,3 +40,8 @@ pub(super) const REMOVED: &[(&str, &str)] = &[
     ("zookeeper.connection.timeout.ms", "there is no ZooKeeper"),
     ("zookeeper.session.timeout.ms", "there is no ZooKeeper"),
 ];
+
+/// Whether `name` is a topic setting Kafka dropped: it is taken and left out, not refused.
+pub fn removed_topic_config(name: &str) -> bool {
+    matches!(name, "message.format.version" | "message.downconversion.enable")
+}

@@ -36,8 +36,8 @@ pub enum Source {
 pub struct Found {
     /// Name of the config that holds it, which may be a synonym of the one asked for.
     pub name: &'static str,
-    /// The value as it was set, in the unit of `name`; `None` is null.
-    pub value: Option<String>,
+    /// The value as it was set, in the unit of `name`.
+    pub value: String,
     /// Where it was set.
     pub source: Source,
 }
@@ -67,49 +67,38 @@ impl Settings {
         Settings { fixed: Arc::new(values), ..Settings::default() }
     }
 
-    /// Every place that holds a value for the broker config `config`, the winner first. Never empty: the default, be it
-    /// null, is the last.
+    /// Every place that holds a value for the broker config `config` or one that stands in for it: by place, then in
+    /// order of precedence of the names. Defaults of null are left out.
     pub fn found(&self, config: &'static Config) -> Vec<Found> {
+        let names = broker_synonyms(config.name);
         let mut found = Vec::new();
-        for name in broker_synonyms(config.name) {
-            self.push_set_values(name, &mut found);
-        }
-        for name in broker_synonyms(config.name) {
-            if let Some(behind) = table::broker_config(name)
-                && let Some(default) = behind.default
-            {
-                found.push(Found { name: behind.name, value: Some(default.to_owned()), source: Source::Default });
-            }
-        }
-        if found.is_empty() {
-            found.push(Found { name: config.name, value: None, source: Source::Default });
-        }
-        found
-    }
-
-    fn push_set_values(&self, name: &str, found: &mut Vec<Found>) {
-        let Some(config) = table::broker_config(name) else { return };
         let places = [
             (&self.node, Source::DynamicBroker),
             (&self.cluster, Source::DynamicDefaultBroker),
             (&self.fixed, Source::StaticBroker),
         ];
         for (values, source) in places {
-            if let Some(value) = values.get(name) {
-                found.push(Found { name: config.name, value: Some(value.clone()), source });
-            }
+            let set = names.iter().filter_map(|name| Some((table::broker_config(name)?.name, values.get(*name)?)));
+            found.extend(set.map(|(name, value)| Found { name, value: value.clone(), source }));
         }
+        let defaults = names.iter().filter_map(|name| table::broker_config(name));
+        found.extend(defaults.filter_map(|config| {
+            Some(Found { name: config.name, value: config.default?.to_owned(), source: Source::Default })
+        }));
+        found
     }
 
-    /// The value in force of the broker config `name`, in the unit of the synonym that holds it.
-    pub fn winner(&self, name: &str) -> Option<Found> {
-        let config = table::broker_config(name)?;
-        self.found(config).into_iter().next()
+    /// What was set for the broker config of this name and no other, or its default; `None` is null.
+    pub fn own_value(&self, config: &'static Config) -> Option<String> {
+        let places = [&self.node, &self.cluster, &self.fixed];
+        let set = places.into_iter().find_map(|values| values.get(config.name)).cloned();
+        set.or_else(|| config.default.map(str::to_owned))
     }
 
     /// The text in force; empty when null. A name that is not in the table is a bug.
     pub(super) fn text(&self, name: &str) -> String {
-        self.winner(name).expect("configs are read by names of the table").value.unwrap_or_default()
+        let config = table::broker_config(name).expect("configs are read by names of the table");
+        self.own_value(config).unwrap_or_default()
     }
 
     /// The text in force, `None` when null or empty.
@@ -118,7 +107,7 @@ impl Settings {
     }
 
     /// The number in force. The table checked it when it was set.
-    pub(super) fn number(&self, name: &str) -> i64 {
+    pub(crate) fn number(&self, name: &str) -> i64 {
         self.text(name).parse().unwrap_or_default()
     }
 

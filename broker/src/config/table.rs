@@ -3,6 +3,7 @@
 
 mod broker;
 mod cleaner;
+mod client_metrics;
 mod controller;
 mod group;
 mod groups;
@@ -59,6 +60,9 @@ pub const TOPIC: &[Section] =
 /// Settings of a group.
 pub const GROUP: &[Section] = &[section("Group settings", group::CONFIGS)];
 
+/// Settings of a client metrics subscription.
+pub const CLIENT_METRICS: &[Section] = &[section("Client metrics settings", client_metrics::CONFIGS)];
+
 /// Every broker config.
 pub fn broker_configs() -> impl Iterator<Item = &'static Config> {
     BROKER.iter().flat_map(|section| section.configs)
@@ -72,6 +76,16 @@ pub fn topic_configs() -> impl Iterator<Item = &'static Config> {
 /// Every group config.
 pub fn group_configs() -> impl Iterator<Item = &'static Config> {
     GROUP.iter().flat_map(|section| section.configs)
+}
+
+/// Every client metrics config.
+pub fn client_metrics_configs() -> impl Iterator<Item = &'static Config> {
+    CLIENT_METRICS.iter().flat_map(|section| section.configs)
+}
+
+/// The client metrics config of this name.
+pub fn client_metrics_config(name: &str) -> Option<&'static Config> {
+    client_metrics_configs().find(|config| config.name == name)
 }
 
 /// The broker config of this name.

@@ -3,6 +3,7 @@
 
 pub mod change;
 mod codec;
+pub mod decide;
 pub mod image;
 pub mod log;
 pub mod record;
