@@ -22,7 +22,7 @@ pub struct RequestHeader {
 }
 
 /// The client id is in the classic encoding in both header versions.
-const CLIENT_ID: Context = Context { version: 1, flexible: false, nullable: true };
+const CLIENT_ID: Context = Context { version: 1, flexible: false, nullable: true, tagged: false };
 
 impl RequestHeader {
     /// The API asked for, if there is one of that key.

@@ -92,20 +92,22 @@ pub struct Context {
     pub flexible: bool,
     /// Whether the field being read or written may be null.
     pub nullable: bool,
+    /// Whether the field being read or written is a tagged one.
+    pub tagged: bool,
 }
 
 impl Context {
     fn new(version: i16, versions: Versions) -> Context {
-        Context { version, flexible: versions.is_flexible(version), nullable: false }
+        Context { version, flexible: versions.is_flexible(version), nullable: false, tagged: false }
     }
 
     /// The context of an array's elements, which are never null.
     pub(crate) fn element(self) -> Context {
-        Context { nullable: false, ..self }
+        Context { nullable: false, tagged: false, ..self }
     }
 
     pub(crate) fn of(self, field: Field) -> Context {
-        Context { nullable: self.version >= field.nullable_since, ..self }
+        Context { nullable: self.version >= field.nullable_since, tagged: field.tag.is_some(), ..self }
     }
 }
 
@@ -186,10 +188,11 @@ impl<M: Table> Wire for M {
     }
 }
 
-/// A nullable structure has one byte in front: -1 for null, 1 for a value.
+/// A nullable structure has one byte in front: 1 for a value; for null -1, or 0 in a tagged field.
 impl<M: Table + Default> Nullable for M {
     fn read_nullable(reader: &mut Reader, context: Context) -> Result<Option<Self>, DecodeError> {
-        if reader.read_i8()? < 0 {
+        let presence = reader.read_i8()?;
+        if presence < 0 || (context.tagged && presence == 0) {
             return Ok(None);
         }
         let mut value = M::default();
@@ -197,8 +200,8 @@ impl<M: Table + Default> Nullable for M {
         Ok(Some(value))
     }
 
-    fn write_null(writer: &mut Writer, _: Context) {
-        writer.put_i8(-1);
+    fn write_null(writer: &mut Writer, context: Context) {
+        writer.put_i8(if context.tagged { 0 } else { -1 });
     }
 
     fn write_present(&self, writer: &mut Writer, context: Context) {

@@ -96,7 +96,7 @@ fn unknown_tags_are_skipped() {
 #[test]
 fn elements_are_counted_over_the_whole_message() {
     let mut reader = Reader::new(Bytes::from(vec![0; 1 << 20]));
-    let context = Context { version: 0, flexible: false, nullable: false };
+    let context = Context { version: 0, flexible: false, nullable: false, tagged: false };
     for _ in 0..1000 {
         assert_eq!(Vec::<i8>::read_nullable(&mut reader, context), Ok(Some(vec![])));
     }
