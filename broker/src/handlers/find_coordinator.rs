@@ -58,9 +58,6 @@ fn coordinator(context: &RequestContext, key: String, found: Result<(), ErrorCod
             port: i32::from(endpoint.port),
             ..Default::default()
         },
-        Err(error_code) => {
-            let error_message = Some(error_code.message().to_owned());
-            Coordinator { key, node_id: -1, port: -1, error_code, error_message, ..Default::default() }
-        }
+        Err(error_code) => Coordinator { key, node_id: -1, port: -1, error_code, ..Default::default() },
     }
 }
