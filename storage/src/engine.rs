@@ -13,6 +13,7 @@ use crate::log::{Log, LogConfig};
 use crate::memory::Memory;
 pub use crate::memory::Reservation;
 use crate::open;
+use crate::quarantine;
 use crate::recovery::{self, Recovered};
 use crate::runtime::Runtime;
 use crate::statistics::Statistics;
@@ -20,6 +21,7 @@ use crate::volume::Volume;
 use crate::wal::Wal;
 use crate::wal::ring::Ring;
 use crate::wal::scan::scan;
+use crate::write_back;
 
 /// One of the broker's `log.dirs`, already locked and checked to be ours (see `storage::directory`).
 #[derive(Debug, Clone)]
@@ -114,10 +116,11 @@ impl Engine {
     /// All partitions the metadata knows are open: quarantine the rest, allow trimming, start write-back and retention.
     pub async fn finish_recovery(&self) -> Result<RecoveryReport, StorageError> {
         for volume in &self.inner.volumes {
-            let unclaimed: Vec<LogId> =
-                volume.recovered.borrow().iter().filter(|(_, log)| !log.deleted).map(|(id, _)| *id).collect();
-            self.inner.report.borrow_mut().quarantined.extend(unclaimed);
+            let quarantined = quarantine::settle_unclaimed(volume).await?;
+            self.inner.report.borrow_mut().quarantined.extend(quarantined);
             volume.ready.set(true);
+            let runtime = volume.runtime.clone();
+            runtime.spawn(write_back::run(volume.clone()));
         }
         Ok(self.inner.report.borrow().clone())
     }
@@ -171,6 +174,9 @@ impl Engine {
             statistics.commit_samples.extend(wal.statistics.take_samples());
             statistics.wal_bytes += wal.ring().bytes();
             statistics.wal_live_bytes += wal.live_bytes();
+            statistics.write_back_bytes += volume.write_back_bytes.get();
+            let logs = volume.logs.borrow();
+            statistics.write_back_lag_bytes += logs.values().map(|log| log.state().unwritten_bytes).sum::<u64>();
         }
         statistics
     }

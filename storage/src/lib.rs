@@ -13,14 +13,17 @@ pub mod log;
 pub mod memory;
 mod open;
 pub mod producer_state;
+mod quarantine;
 mod recovery;
 pub mod runtime;
 pub mod segment;
+mod segment_file;
 pub mod statistics;
 mod tail;
 pub mod validate;
 mod volume;
 pub mod wal;
+mod write_back;
 
 pub use engine::{Engine, EngineOptions, LogDirectory, LogSpec, RecoveryReport, Reservation};
 pub use error::{AppendError, FormatError, StorageError};

@@ -5,6 +5,7 @@ mod delete;
 mod lookup;
 mod read;
 pub(crate) mod state;
+pub(crate) mod write_back;
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -17,6 +18,7 @@ use tokio::sync::Notify;
 
 use crate::error::StorageError;
 use crate::ids::{LeaderEpoch, LogId, Offset};
+use crate::tail::Tail;
 use crate::volume::Volume;
 use crate::wal::Committed;
 use state::State;
@@ -254,9 +256,25 @@ impl Log {
         }
     }
 
+    /// Drops the batches below `next_offset` from memory if they are written back.
+    pub(crate) fn drop_cached(&self, next_offset: i64) -> bool {
+        let mut state = self.state.borrow_mut();
+        let written = self.closed.get() || next_offset <= state.files.next_offset;
+        if written {
+            state.tail.drop_below(next_offset);
+        }
+        written
+    }
+
+    pub(crate) fn state(&self) -> std::cell::Ref<'_, State> {
+        self.state.borrow()
+    }
+
     /// Refuses appends and reads from now on: deleted, or the engine closes.
     pub(crate) fn close(&self) {
         self.closed.set(true);
+        // Whoever still holds the log must not hold the memory.
+        self.state.borrow_mut().tail = Tail::default();
         self.wake_waiters();
     }
 

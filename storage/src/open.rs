@@ -6,18 +6,27 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use protocol::Uuid;
-use protocol::records::BatchView;
+use protocol::records::{BatchHeader, BatchView, HEADER_BYTES};
 
 use crate::engine::LogSpec;
 use crate::error::StorageError;
-use crate::log::Log;
-use crate::log::state::{Head, State};
+use crate::ids::Offset;
+use crate::leader_epochs::LeaderEpochs;
+use crate::log::state::{Files, Head, State};
+use crate::log::write_back::{LEADER_EPOCH_FILE, LOG_START_FILE};
+use crate::log::{Log, LogConfig};
+use crate::producer_state::ProducerState;
 use crate::recovery::RecoveredLog;
 use crate::runtime::{Durability, Lane, OpenOptions, Runtime};
+use crate::segment::{FileKind, IndexedBatch, Indexer, OffsetIndex, TimeIndex, file_name, parse_file_name};
+use crate::segment_file::{Segment, read_whole, segment_bases};
 use crate::volume::Volume;
+use crate::wal::SegmentSynced;
 
 /// Kafka's file that says which incarnation of a topic a directory belongs to.
 pub const PARTITION_METADATA: &str = "partition.metadata";
+/// How much of a segment is read at once.
+const SCAN_BYTES: usize = 1 << 20;
 
 /// Opens the log; also tells how many batches the write-ahead log added.
 pub(crate) async fn open_log(volume: &Rc<Volume>, spec: LogSpec) -> Result<(Rc<Log>, u64), StorageError> {
@@ -29,31 +38,311 @@ pub(crate) async fn open_log(volume: &Rc<Volume>, spec: LogSpec) -> Result<(Rc<L
     }
     check_topic_id(&volume.runtime, &path, spec.id.topic_id).await?;
     let recovered = volume.recovered.borrow_mut().remove(&spec.id).unwrap_or_default();
-    let head = Head { created_ms: volume.runtime.wall_clock_ms(), ..Head::default() };
-    let mut state = State::new(spec.config, head);
-    let (start, replayed) = (recovered.log_start.map_or(0, |(_, offset)| offset), recovered.batches.len() as u64);
-    let end = replay(&path, &mut state, recovered, 0)?;
+    let opening = Opening { volume, path: &path, config: spec.config };
+    let (state, start, end) = opening.open(&recovered).await?;
+    let replayed = recovered.batches.len() as u64;
     let log = Log::new(spec.id, name, volume.clone(), state, start, end);
     volume.logs.borrow_mut().insert(spec.id, log.clone());
+    if replayed > 0 {
+        volume.note_append(&Rc::downgrade(&log), end);
+    }
     Ok((log, replayed))
 }
 
-/// Puts what the write-ahead log holds beyond `next_offset` back into the tail. Returns the log end.
-fn replay(path: &Path, state: &mut State, recovered: RecoveredLog, mut next_offset: i64) -> Result<i64, StorageError> {
-    for (base_offset, (lsn, parts)) in recovered.batches {
-        if base_offset != next_offset {
-            let reason = format!("the write-ahead log goes on at offset {base_offset}, expected {next_offset}");
-            return Err(StorageError::Corrupt { file: path.display().to_string(), position: lsn.0, reason });
-        }
-        let whole = Bytes::from(parts.concat());
-        let batch = BatchView::parse(&whole).map_err(|error| StorageError::Corrupt {
-            file: path.display().to_string(),
-            position: lsn.0,
-            reason: format!("a batch in the write-ahead log is damaged: {error}"),
-        })?;
-        next_offset = state.replay_batch(&batch.header, lsn, whole.clone());
+struct Opening<'a> {
+    volume: &'a Rc<Volume>,
+    path: &'a Path,
+    config: LogConfig,
+}
+
+impl Opening<'_> {
+    fn failed(&self, error: &io::Error) -> StorageError {
+        self.volume.health.read_failed(&format!("opening {}", self.path.display()), error)
     }
-    Ok(next_offset)
+
+    fn corrupt(&self, name: &str, position: u64, reason: String) -> StorageError {
+        StorageError::Corrupt { file: self.path.join(name).display().to_string(), position, reason }
+    }
+
+    /// The state, log start and log end.
+    async fn open(&self, recovered: &RecoveredLog) -> Result<(State, i64, i64), StorageError> {
+        let synced = recovered.synced.as_ref();
+        let files = self.files(synced.map(|(_, synced)| synced)).await?;
+        let mut state = self.state(files, recovered).await?;
+        if let Some((lsn, synced)) = synced
+            && !is_settled(synced)
+        {
+            state.files.synced_lsn = Some(*lsn);
+        }
+        let end = self.replay(&mut state, recovered)?;
+        state.epochs.truncate_from_end(Offset(end));
+        if state.unwritten_bytes > 0 {
+            state.dirty_since = Some(self.volume.runtime.now());
+        }
+        let start = self.log_start(&mut state, recovered, end).await?;
+        Ok((state, start, end))
+    }
+
+    /// The segments, cut to what counts.
+    async fn files(&self, synced: Option<&SegmentSynced>) -> Result<Files, StorageError> {
+        let disk = self.volume.runtime.disk();
+        let names = disk.list(self.path).await.map_err(|error| self.failed(&error))?;
+        let newest = synced.map(|synced| synced.segment_base_offset);
+        for name in &names {
+            if let (Some((base, kind)), Some(newest)) = (parse_file_name(name), newest)
+                && base.0 > newest
+                && kind != FileKind::ProducerSnapshot
+            {
+                // Begun, and not mentioned by anything durable: what was in it is in the write-ahead log.
+                disk.remove_file(&self.path.join(name)).await.map_err(|error| self.failed(&error))?;
+            }
+        }
+        let bases: Vec<i64> =
+            segment_bases(&names).into_iter().filter(|base| newest.is_none_or(|newest| *base <= newest)).collect();
+        let active = newest.or(bases.last().copied()).unwrap_or(0);
+        let mut files = Files::new(active, self.config.index_interval_bytes);
+        let directory = Rc::new(self.path.to_owned());
+        for base in bases {
+            let log = self.path.join(file_name(Offset(base), FileKind::Log));
+            let bytes = disk.stat(&log).await.map_err(|error| self.failed(&error))?.bytes;
+            files.segments.insert(base, Segment::new(directory.clone(), base, bytes, -1));
+        }
+        files.position = files.segments.get(&active).map_or(0, |segment| segment.bytes.get());
+        if let Some(synced) = synced {
+            self.cut(&mut files, synced).await?;
+        }
+        Ok(files)
+    }
+
+    /// Cuts the newest segment to what the write-ahead log says is synced.
+    async fn cut(&self, files: &mut Files, synced: &SegmentSynced) -> Result<(), StorageError> {
+        let name = file_name(Offset(files.active), FileKind::Log);
+        if files.position < synced.synced_bytes {
+            let reason = format!("the file ends here; {} bytes of it were synced", synced.synced_bytes);
+            return Err(self.corrupt(&name, files.position, reason));
+        }
+        if files.position > synced.synced_bytes {
+            let disk = self.volume.runtime.disk();
+            let options = OpenOptions { write: true, ..Default::default() };
+            let cut = async {
+                let file = disk.open(&self.path.join(&name), options).await?;
+                disk.set_len(&file, synced.synced_bytes).await?;
+                disk.sync_data(&file, Lane::Background).await
+            };
+            cut.await.map_err(|error| self.volume.health.write_failed(&format!("cutting {name}"), &error))?;
+        }
+        files.position = synced.synced_bytes;
+        files.residue = Bytes::copy_from_slice(&synced.residue);
+        files.sync_segment_bytes();
+        Ok(())
+    }
+
+    /// Indexes, epochs and producers, from their files and from the end of the newest segment.
+    async fn state(&self, mut files: Files, recovered: &RecoveredLog) -> Result<State, StorageError> {
+        for segment in files.segments.values().filter(|segment| segment.base_offset != files.active) {
+            let times = segment.time_index(&self.volume.runtime).await.map_err(|error| self.failed(&error))?;
+            segment.max_timestamp.set(times.and_then(|times| times.last()).map_or(-1, |last| last.timestamp_ms));
+        }
+        let from = self.load_indexes(&mut files).await?;
+        let now_ms = self.volume.runtime.wall_clock_ms();
+        let head = Head { base_offset: files.active, created_ms: now_ms, ..Head::default() };
+        files.next_offset = files.active;
+        let mut state = State::new(self.config.clone(), head, files);
+        state.epochs = self.epochs().await?;
+        state.producers = self.producers(recovered).await?;
+        self.scan_end(&mut state, from).await?;
+        let expected = recovered.synced.as_ref().map(|(_, synced)| synced.next_offset);
+        if let Some(expected) = expected.filter(|expected| *expected != state.files.next_offset) {
+            let name = file_name(Offset(state.files.active), FileKind::Log);
+            let reason = format!("the file ends at offset {}, {expected} was synced", state.files.next_offset);
+            return Err(self.corrupt(&name, state.files.position, reason));
+        }
+        Ok(state)
+    }
+
+    /// Loads the newest segment's indexes as far as they are sane, and tells from where batches have to be read.
+    async fn load_indexes(&self, files: &mut Files) -> Result<u64, StorageError> {
+        let (base, runtime) = (Offset(files.active), &self.volume.runtime);
+        let path = |kind| self.path.join(file_name(base, kind));
+        let offsets = read_whole(runtime, &path(FileKind::OffsetIndex)).await.map_err(|error| self.failed(&error))?;
+        let times = read_whole(runtime, &path(FileKind::TimeIndex)).await.map_err(|error| self.failed(&error))?;
+        let offsets_sane = sane_prefix::<8>(&offsets, |entry, before| {
+            let (offset, position) = (number(entry, 0), number(entry, 4));
+            let ascends = before.is_none_or(|before| offset > number(before, 0) && position > number(before, 4));
+            ascends && position >= 0 && offset >= 0 && (position as u64) < files.position
+        });
+        let last_offset = offsets_sane.checked_sub(8).map_or(0, |at| number(&offsets[at..], 0));
+        let times_sane = sane_prefix::<12>(&times, |entry, before| {
+            let ascends = before.is_none_or(|before| entry[..8] > before[..8] && number(entry, 8) > number(before, 8));
+            ascends && entry[0] < 0x80 && (0..=last_offset).contains(&number(entry, 8))
+        });
+        // A time index that lost its end would hide the newest times: everything is made again.
+        if times_sane != times.len() && offsets_sane == offsets.len() {
+            return Ok(0);
+        }
+        let offsets = OffsetIndex::parse(base, offsets[..offsets_sane].to_vec());
+        let times = TimeIndex::parse(base, times[..times_sane].to_vec());
+        let (Ok(offsets), Ok(times)) = (offsets, times) else { return Ok(0) };
+        let from = offsets.last().map_or(0, |last| u64::from(last.position));
+        files.flushed = (offsets.bytes().len(), times.bytes().len());
+        files.indexer = Indexer::resume(offsets, times, base, self.config.index_interval_bytes);
+        Ok(from)
+    }
+
+    async fn epochs(&self) -> Result<LeaderEpochs, StorageError> {
+        let path = self.path.join(LEADER_EPOCH_FILE);
+        let bytes = read_whole(&self.volume.runtime, &path).await.map_err(|error| self.failed(&error))?;
+        if bytes.is_empty() {
+            return Ok(LeaderEpochs::default());
+        }
+        let parsed = LeaderEpochs::parse_checkpoint(&String::from_utf8_lossy(&bytes));
+        parsed.map_err(|error| error.in_file(path.display().to_string()))
+    }
+
+    /// Producer state from the write-ahead log's entry, or from the newest snapshot file.
+    async fn producers(&self, recovered: &RecoveredLog) -> Result<ProducerState, StorageError> {
+        let synced = recovered.synced.as_ref().map(|(_, synced)| synced);
+        let (now_ms, expiration_ms) = (self.volume.runtime.wall_clock_ms(), self.config.producer_id_expiration_ms);
+        if let Some(synced) = synced.filter(|synced| !synced.producers.is_empty()) {
+            let offset = Offset(synced.producers_offset);
+            let state = ProducerState::from_snapshot(&synced.producers, offset, now_ms, expiration_ms);
+            return state.map_err(|error| error.in_file("the write-ahead log"));
+        }
+        let names = self.volume.runtime.disk().list(self.path).await.map_err(|error| self.failed(&error))?;
+        let snapshots = names.iter().filter_map(|name| parse_file_name(name));
+        let snapshots = snapshots.filter(|(_, kind)| *kind == FileKind::ProducerSnapshot).map(|(offset, _)| offset);
+        let newest = snapshots.filter(|offset| synced.is_none_or(|synced| offset.0 <= synced.producers_offset)).max();
+        let Some(offset) = newest else { return Ok(ProducerState::new(Offset(0))) };
+        let path = self.path.join(file_name(offset, FileKind::ProducerSnapshot));
+        let bytes = read_whole(&self.volume.runtime, &path).await.map_err(|error| self.failed(&error))?;
+        let state = ProducerState::from_snapshot(&bytes, offset, now_ms, expiration_ms);
+        state.map_err(|error| error.in_file(path.display().to_string()))
+    }
+
+    /// Reads the newest segment from `position` to its end: every batch is checked, indexed and observed.
+    async fn scan_end(&self, state: &mut State, mut position: u64) -> Result<(), StorageError> {
+        let active = state.files.active;
+        let name = file_name(Offset(active), FileKind::Log);
+        let (end, residue) = (state.files.position, state.files.residue.clone());
+        let total = end + residue.len() as u64;
+        let runtime = &self.volume.runtime;
+        let file = match end {
+            0 => None,
+            _ => {
+                let open = runtime.disk().open(&self.path.join(&name), OpenOptions::default());
+                Some(open.await.map_err(|error| self.failed(&error))?)
+            }
+        };
+        let mut wanted = SCAN_BYTES;
+        while position < total {
+            let in_file = end.saturating_sub(position).min(wanted as u64) as usize;
+            let mut bytes = match &file {
+                Some(file) if in_file > 0 => {
+                    runtime.disk().read(file, position, in_file).await.map_err(|error| self.failed(&error))?
+                }
+                _ => bytes::BytesMut::new(),
+            };
+            if position + in_file as u64 >= end {
+                let skip = (position + in_file as u64 - end) as usize;
+                bytes.extend_from_slice(&residue[skip.min(residue.len())..]);
+            }
+            let consumed = self.scan_piece(state, &name, position, &bytes)?;
+            let at_end = position + bytes.len() as u64 >= total;
+            if at_end && consumed < bytes.len() {
+                let reason = "the last batch is not whole".to_owned();
+                return Err(self.corrupt(&name, position + consumed as u64, reason));
+            }
+            wanted = if consumed == 0 { wanted * 2 } else { SCAN_BYTES };
+            position += consumed as u64;
+        }
+        Ok(())
+    }
+
+    fn scan_piece(&self, state: &mut State, name: &str, position: u64, bytes: &[u8]) -> Result<usize, StorageError> {
+        let mut at = 0;
+        while at + HEADER_BYTES <= bytes.len() {
+            let damaged = |reason: String| self.corrupt(name, position + at as u64, reason);
+            BatchHeader::parse(&bytes[at..]).map_err(|error| damaged(error.to_string()))?;
+            let Ok(batch) = BatchView::parse(&bytes[at..]) else { break };
+            batch.verify_crc().map_err(|error| damaged(error.to_string()))?;
+            let header = &batch.header;
+            state.files.indexer.observe(IndexedBatch {
+                position: (position + at as u64) as u32,
+                bytes: header.size_bytes() as u32,
+                last_offset: Offset(header.last_offset()),
+                max_timestamp_ms: header.max_timestamp,
+            });
+            state.observe(&batch);
+            state.head.first_timestamp.get_or_insert(header.max_timestamp);
+            state.files.next_offset = header.last_offset() + 1;
+            at += header.size_bytes();
+        }
+        let files = &state.files;
+        state.head.bytes = files.position + files.residue.len() as u64;
+        state.head.index_entries = files.indexer.offsets.len() as u64;
+        if let Some(segment) = files.segments.get(&files.active) {
+            segment.max_timestamp.set(files.indexer.max_timestamp().timestamp_ms);
+        }
+        Ok(at)
+    }
+
+    /// Puts what the write-ahead log holds beyond the segments back into the tail. Returns the log end.
+    fn replay(&self, state: &mut State, recovered: &RecoveredLog) -> Result<i64, StorageError> {
+        let mut next_offset = state.files.next_offset;
+        for (&base_offset, (lsn, parts)) in &recovered.batches {
+            if base_offset < next_offset {
+                continue;
+            }
+            if base_offset != next_offset {
+                let reason = format!("the write-ahead log goes on at offset {base_offset}, expected {next_offset}");
+                return Err(self.corrupt("", lsn.0, reason));
+            }
+            let whole = Bytes::from(parts.concat());
+            let damaged = |reason| self.corrupt("", lsn.0, format!("a batch in the write-ahead log: {reason}"));
+            let batch = BatchView::parse(&whole).map_err(|error| damaged(error.to_string()))?;
+            next_offset = state.replay_batch(&batch, *lsn, whole.clone());
+        }
+        Ok(next_offset)
+    }
+
+    /// The first offset: of the oldest segment, or further if records were deleted.
+    async fn log_start(&self, state: &mut State, recovered: &RecoveredLog, end: i64) -> Result<i64, StorageError> {
+        let path = self.path.join(LOG_START_FILE);
+        let bytes = read_whole(&self.volume.runtime, &path).await.map_err(|error| self.failed(&error))?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let in_file = text.lines().nth(1).and_then(|line| line.trim().parse::<i64>().ok());
+        if in_file.is_none() && !bytes.is_empty() {
+            return Err(self.corrupt(LOG_START_FILE, 0, "not a log start offset".to_owned()));
+        }
+        let first = state.files.segments.keys().next().copied().unwrap_or(state.files.active);
+        state.log_start_lsn = recovered.log_start.map(|(lsn, _)| lsn);
+        let start = first.max(in_file.unwrap_or(0)).max(recovered.log_start.map_or(0, |(_, offset)| offset));
+        if start > end {
+            return Err(self.corrupt("", 0, format!("the log ends at {end}, before its start {start}")));
+        }
+        state.producers.on_log_start(Offset(start));
+        Ok(start)
+    }
+}
+
+/// Length of the entries that pass; a test is given the entry before, too.
+fn sane_prefix<const N: usize>(bytes: &[u8], passes: impl Fn(&[u8], Option<&[u8]>) -> bool) -> usize {
+    let mut before = None;
+    let sane = bytes.chunks_exact(N).take_while(|entry| {
+        let good = passes(entry, before);
+        before = Some(*entry);
+        good
+    });
+    sane.count() * N
+}
+
+fn number(entry: &[u8], at: usize) -> i32 {
+    entry[at..].first_chunk().map_or(-1, |bytes| i32::from_be_bytes(*bytes))
+}
+
+/// The entry was written after the last block was: the file has its exact length and nothing is carried.
+fn is_settled(synced: &SegmentSynced) -> bool {
+    synced.residue.is_empty() && !synced.synced_bytes.is_multiple_of(crate::runtime::BLOCK_BYTES as u64)
 }
 
 /// Makes a partition's directory, durably.
@@ -72,8 +361,7 @@ async fn create_directory(runtime: &Runtime, root: &Path, path: &Path, topic_id:
 
 /// The topic id in a partition's directory; `None` if it does not say.
 pub(crate) async fn read_topic_id(runtime: &Runtime, path: &Path) -> io::Result<Option<Uuid>> {
-    let file = runtime.disk().open(&path.join(PARTITION_METADATA), OpenOptions::default()).await?;
-    let bytes = runtime.disk().read(&file, 0, 1024).await?;
+    let bytes = read_whole(runtime, &path.join(PARTITION_METADATA)).await?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Ok(text.lines().find_map(|line| line.strip_prefix("topic_id:")).and_then(|id| Uuid::parse(id.trim())))
 }

@@ -21,8 +21,6 @@ pub struct TailBatch {
     pub segment_base_offset: i64,
     /// Where in that segment it begins.
     pub position: u64,
-    /// An index entry is due for it (`index.interval.bytes`).
-    pub indexed: bool,
     /// Its entry in the write-ahead log.
     pub lsn: Lsn,
     /// Its bytes.
@@ -33,7 +31,6 @@ pub struct TailBatch {
 #[derive(Default)]
 pub struct Tail {
     batches: VecDeque<TailBatch>,
-    bytes: u64,
 }
 
 impl Tail {
@@ -42,33 +39,12 @@ impl Tail {
         if let Some(last) = self.batches.back() {
             assert_eq!(last.next_offset, batch.base_offset, "a tail has no gaps");
         }
-        self.bytes += u64::from(batch.bytes);
         self.batches.push_back(batch);
     }
 
     /// The offset of the oldest batch.
     pub fn first_offset(&self) -> Option<i64> {
         self.batches.front().map(|batch| batch.base_offset)
-    }
-
-    /// The newest batch.
-    pub fn last(&self) -> Option<&TailBatch> {
-        self.batches.back()
-    }
-
-    /// Bytes of all batches.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// How many batches there are.
-    pub fn len(&self) -> usize {
-        self.batches.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.batches.is_empty()
     }
 
     /// The batches from the one that holds `offset` on.
@@ -95,9 +71,7 @@ impl Tail {
     /// Drops batches that end at or below `offset`.
     pub fn drop_below(&mut self, offset: i64) {
         while self.batches.front().is_some_and(|batch| batch.next_offset <= offset) {
-            if let Some(batch) = self.batches.pop_front() {
-                self.bytes -= u64::from(batch.bytes);
-            }
+            self.batches.pop_front();
         }
     }
 }

@@ -1,9 +1,11 @@
 //! One log directory as one core sees it: its write-ahead log and the logs in it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
+
+use tokio::sync::Notify;
 
 use crate::engine::LogDirectory;
 use crate::error::StorageError;
@@ -12,9 +14,10 @@ use crate::ids::LogId;
 use crate::log::Log;
 use crate::memory::Memory;
 use crate::recovery::Recovered;
-use crate::runtime::Runtime;
-use crate::wal::Wal;
+use crate::runtime::{Monotonic, Runtime};
+use crate::segment_file::OpenSegments;
 use crate::wal::format::encode_log_deleted;
+use crate::wal::{Lsn, Wal};
 
 /// A log directory on one core.
 pub(crate) struct Volume {
@@ -28,6 +31,16 @@ pub(crate) struct Volume {
     pub recovered: RefCell<Recovered>,
     /// Every partition has been opened: trimming may begin.
     pub ready: Cell<bool>,
+    pub closing: Cell<bool>,
+    /// There is something to do for write-back.
+    pub wake: Notify,
+    /// Batches in memory in the order of the write-ahead log: whose, and the offset after them.
+    pub order: RefCell<VecDeque<(Weak<Log>, i64)>>,
+    /// Entries that must stay although no log needs them.
+    pub holds: RefCell<Vec<Lsn>>,
+    pub open_segments: OpenSegments,
+    pub last_append: Cell<Monotonic>,
+    pub write_back_bytes: Cell<u64>,
 }
 
 impl Volume {
@@ -48,6 +61,13 @@ impl Volume {
             logs: RefCell::default(),
             recovered: RefCell::new(recovered),
             ready: Cell::new(false),
+            closing: Cell::new(false),
+            wake: Notify::new(),
+            order: RefCell::default(),
+            holds: RefCell::default(),
+            open_segments: OpenSegments::default(),
+            last_append: Cell::default(),
+            write_back_bytes: Cell::new(0),
         })
     }
 
@@ -69,22 +89,51 @@ impl Volume {
         self.health.check().is_err() || self.wal.live_bytes() + reserved as u64 + kept_free <= ring.bytes_max()
     }
 
-    /// Somebody waits for memory or for the ring.
-    pub fn make_room(&self) {}
+    /// A batch is in memory.
+    pub fn note_append(&self, log: &Weak<Log>, next_offset: i64) {
+        let mut order = self.order.borrow_mut();
+        match order.back_mut() {
+            Some((last, end)) if last.ptr_eq(log) => *end = next_offset,
+            _ => order.push_back((log.clone(), next_offset)),
+        }
+        if order.len() == 1 {
+            self.wake.notify_one();
+        }
+        self.last_append.set(self.runtime.now());
+    }
 
     /// Writes the deletion down, then removes the files.
     pub async fn delete(&self, log: &Log) -> Result<(), StorageError> {
         self.health.check_failed()?;
-        self.wal.append(&encode_log_deleted(log.id()), &[], None, None).group.wait().await?;
-        log.remove_files().await
+        let position = self.wal.append(&encode_log_deleted(log.id()), &[], None, None);
+        // Until the files are gone, a start has to find this entry.
+        self.holds.borrow_mut().push(position.lsn);
+        let committed = position.group.wait().await;
+        let removed = match committed {
+            Ok(()) => log.remove_files().await,
+            Err(error) => Err(error),
+        };
+        let mut holds = self.holds.borrow_mut();
+        if let Some(at) = holds.iter().position(|lsn| *lsn == position.lsn)
+            && removed.is_ok()
+        {
+            holds.swap_remove(at);
+        }
+        removed
     }
 
-    /// Commits what was appended and stops.
+    /// Writes everything back, commits, stops.
     pub async fn close(&self) -> Result<(), StorageError> {
-        for log in std::mem::take(&mut *self.logs.borrow_mut()).into_values() {
-            log.close();
-        }
         self.health.check_failed()?;
-        self.wal.close(false).await
+        self.closing.set(true);
+        self.wake.notify_one();
+        let logs: Vec<Rc<Log>> = self.logs.borrow().values().cloned().collect();
+        let mut settled = self.ready.get() && self.recovered.borrow().is_empty() && self.holds.borrow().is_empty();
+        for log in &logs {
+            settled &= log.settle_and_close().await?;
+        }
+        self.logs.borrow_mut().clear();
+        self.open_segments.close_all();
+        self.wal.close(settled).await
     }
 }

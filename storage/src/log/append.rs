@@ -13,6 +13,7 @@ use crate::memory::Reservation;
 use crate::tail::TailBatch;
 use crate::wal::format::append_header;
 use crate::wal::{BatchMemory, Committed};
+use crate::write_back::WRITE_BACK_BYTES;
 
 impl Log {
     /// Checks the batch, gives it its offsets and puts it into the tail and the next commit. Does not wait: order of
@@ -50,8 +51,7 @@ impl Log {
         max_timestamp: i64,
         options: AppendOptions,
     ) -> DurableFuture {
-        let (segment_base_offset, position, indexed) =
-            self.place(batch.len() as u64, base_offset, next_offset, max_timestamp);
+        let (segment_base_offset, position) = self.place(batch.len() as u64, base_offset, next_offset, max_timestamp);
         let memory = Rc::new(BatchMemory::default());
         let this: Option<Rc<dyn Committed>> = self.this.upgrade().map(|this| this as Rc<dyn Committed>);
         // Base offset and leader epoch are outside the checksum: stamped on the way.
@@ -60,7 +60,16 @@ impl Log {
         let header = append_header(self.id, base_offset);
         let token = this.as_ref().map(|this| (this, next_offset));
         let wal_position = self.volume.wal.append(&header, &stamped, Some(&memory), token);
+        self.volume.note_append(&self.this, next_offset);
         let mut state = self.state.borrow_mut();
+        let now = self.volume.runtime.now();
+        state.last_append = now;
+        state.dirty_since.get_or_insert(now);
+        state.unwritten_bytes += batch.len() as u64;
+        if state.unwritten_bytes >= WRITE_BACK_BYTES {
+            self.volume.wake.notify_one();
+        }
+        state.assign_epoch(options.leader_epoch.0, base_offset);
         state.add_uncommitted(next_offset, wal_position.group.clone());
         state.tail.push(TailBatch {
             base_offset,
@@ -69,15 +78,14 @@ impl Log {
             max_timestamp,
             segment_base_offset,
             position,
-            indexed,
             lsn: wal_position.lsn,
             memory,
         });
         Box::pin(wal_position.group.wait())
     }
 
-    /// Where the batch goes: segment, position in it, and whether an index entry is due.
-    pub(crate) fn place(&self, bytes: u64, base_offset: i64, next_offset: i64, max_timestamp: i64) -> (i64, u64, bool) {
+    /// Where the batch goes: segment, position in it, and
+    pub(crate) fn place(&self, bytes: u64, base_offset: i64, next_offset: i64, max_timestamp: i64) -> (i64, u64) {
         let now_ms = self.volume.runtime.wall_clock_ms();
         let mut state = self.state.borrow_mut();
         if state.must_roll(bytes, next_offset - 1, max_timestamp, now_ms) {

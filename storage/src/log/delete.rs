@@ -18,9 +18,19 @@ impl Log {
         }
         if offset > self.start.get() {
             let entry = encode_log_start(self.id, offset);
-            self.volume.wal.append(&entry, &[], None, None).group.wait().await?;
+            let position = self.volume.wal.append(&entry, &[], None, None);
+            self.state.borrow_mut().log_start_lsn.get_or_insert(position.lsn);
+            position.group.wait().await?;
             // Somebody may have gone further meanwhile.
-            self.move_offsets(offset.max(self.start.get()), self.high.get(), self.end.get());
+            let start = offset.max(self.start.get());
+            self.move_offsets(start, self.high.get(), self.end.get());
+            self.state.borrow_mut().producers.on_log_start(Offset(start));
+            self.volume.wake.notify_one();
+            if self.state.borrow().log_start_lsn.is_none() {
+                // Write-back put the old start into the file while the new one was on its way.
+                self.state.borrow_mut().log_start_lsn = Some(position.lsn);
+                self.write_log_start().await?;
+            }
         }
         Ok(Offset(self.start.get()))
     }

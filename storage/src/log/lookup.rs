@@ -44,12 +44,12 @@ impl Log {
 
     /// KIP-101: epoch and end offset for a requested epoch (LeaderEpochFileCache.endOffsetFor); `None` if unknown.
     pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
-        Some((epoch, self.log_end_offset()))
+        self.state.borrow().epochs.end_offset_for(epoch, self.log_end_offset())
     }
 
     /// The epoch a given offset was written under.
-    pub fn epoch_for_offset(&self, _offset: Offset) -> Option<LeaderEpoch> {
-        None
+    pub fn epoch_for_offset(&self, offset: Offset) -> Option<LeaderEpoch> {
+        self.state.borrow().epochs.epoch_for_offset(offset)
     }
 
     pub(crate) fn corrupt(&self, position: u64, reason: String) -> StorageError {

@@ -1,6 +1,29 @@
 //! Reading whole batches: from memory without waiting, else from segments.
 
+use std::rc::Rc;
+
+use bytes::{Bytes, BytesMut};
+use protocol::records::{BatchHeader, BatchView, HEADER_BYTES};
+
 use super::{Log, LogRead, ReadError, ReadLimit, ReadOptions};
+use crate::error::StorageError;
+use crate::ids::Offset;
+use crate::segment::FileKind;
+use crate::segment_file::Segment;
+
+/// The least that is read from a segment at once: neighbours are wanted next.
+const READ_BYTES_MIN: usize = 64 << 10;
+
+/// What is needed to read from a segment, taken at one moment.
+struct Source {
+    segment: Rc<Segment>,
+    /// Bytes in the file that count.
+    bytes: u64,
+    /// What follows them, if this is the segment being written.
+    residue: Bytes,
+    /// Where to begin, if that is known without reading an index.
+    position: Option<u64>,
+}
 
 impl Log {
     /// Reads whole batches. An offset equal to the limit reads nothing; memory tails are answered without waiting.
@@ -14,9 +37,23 @@ impl Log {
         if offset == limit {
             return Ok(LogRead::default());
         }
+        if let Some(read) = self.read_tail(&options, limit) {
+            return Ok(read);
+        }
+        let (bytes_max, at_least_one) = (options.bytes_max, options.at_least_one_batch);
+        let bytes = self.read_segment(offset, limit, bytes_max, at_least_one).await?;
+        let length = bytes.len();
+        Ok(LogRead { records: vec![bytes], bytes: length, aborted_transactions: Vec::new() })
+    }
+
+    fn read_tail(&self, options: &ReadOptions, limit: i64) -> Option<LogRead> {
         let state = self.state.borrow();
-        let (records, bytes) = state.tail.read(offset, limit, options.bytes_max, options.at_least_one_batch);
-        Ok(LogRead { records, bytes, aborted_transactions: Vec::new() })
+        if state.tail.first_offset().is_none_or(|first| options.offset.0 < first) {
+            return None;
+        }
+        let (offset, at_least_one) = (options.offset.0, options.at_least_one_batch);
+        let (records, bytes) = state.tail.read(offset, limit, options.bytes_max, at_least_one);
+        Some(LogRead { records, bytes, aborted_transactions: Vec::new() })
     }
 
     /// The offset a reader may not pass.
@@ -27,4 +64,161 @@ impl Log {
             ReadLimit::LogEnd => self.end.get(),
         }
     }
+
+    /// Whole batches from the one that holds `offset`, every one checked.
+    pub(crate) async fn read_segment(
+        &self,
+        offset: i64,
+        limit: i64,
+        bytes_max: usize,
+        at_least_one: bool,
+    ) -> Result<Bytes, StorageError> {
+        let source = self.source(offset)?;
+        let mut position = self.start_position(&source, offset).await?;
+        let mut wanted = bytes_max.max(READ_BYTES_MIN);
+        loop {
+            let bytes = self.read_source(&source, position, wanted).await?;
+            let at_end = position + bytes.len() as u64 >= source.bytes + source.residue.len() as u64;
+            let cut = self.cut(&source, &bytes, position, offset, limit)?;
+            match cut {
+                Cut::Found { start, end } => {
+                    return Ok(self.bounded(&source, bytes, position, start, end, bytes_max, at_least_one));
+                }
+                Cut::Limit => return Ok(Bytes::new()),
+                Cut::Beyond { consumed } if !at_end => position += consumed as u64,
+                Cut::Partial { start, needed } if !at_end => {
+                    position += start as u64;
+                    wanted = wanted.max(needed);
+                }
+                _ => {
+                    let reason = format!("offset {offset} is missing");
+                    return Err(self.segment_corrupt(&source.segment, position, reason));
+                }
+            }
+        }
+    }
+
+    fn source(&self, offset: i64) -> Result<Source, StorageError> {
+        let state = self.state.borrow();
+        let files = &state.files;
+        let found = files.segments.range(..=offset).next_back().map(|(_, segment)| segment.clone());
+        // All of the newest segment may still be residue, without a file.
+        let newest = files.active <= offset;
+        let Some(segment) = found.filter(|segment| !newest || segment.base_offset == files.active).or_else(|| {
+            let directory = Rc::new(self.path.clone());
+            newest.then(|| Segment::new(directory, files.active, 0, -1))
+        }) else {
+            return Err(self.corrupt(0, format!("no segment holds offset {offset}")));
+        };
+        let (bytes, residue) =
+            if newest { (files.position, files.residue.clone()) } else { (segment.bytes.get(), Bytes::new()) };
+        let indexed = newest.then(|| u64::from(files.indexer.offsets.lookup(Offset(offset)).position));
+        let position = segment.hint(offset).or(indexed);
+        Ok(Source { segment, bytes, residue, position })
+    }
+
+    async fn start_position(&self, source: &Source, offset: i64) -> Result<u64, StorageError> {
+        if let Some(position) = source.position {
+            return Ok(position);
+        }
+        let index = source.segment.offset_index(&self.volume.runtime, &self.volume.open_segments).await;
+        let index = index.map_err(|error| self.volume.health.read_failed(&self.name, &error))?;
+        Ok(index.lookup(Offset(offset)).position.into())
+    }
+
+    /// Bytes of the file from `position`, then what is not in the file yet.
+    async fn read_source(&self, source: &Source, position: u64, wanted: usize) -> Result<Bytes, StorageError> {
+        let failed = |error| self.volume.health.read_failed(&self.name, &error);
+        let in_file = usize::try_from(source.bytes.saturating_sub(position)).unwrap_or(usize::MAX).min(wanted);
+        let mut bytes = BytesMut::new();
+        if in_file > 0 {
+            let file = source.segment.open(&self.volume.runtime, &self.volume.open_segments).await.map_err(failed)?;
+            bytes = self.volume.runtime.disk().read(&file, position, in_file).await.map_err(failed)?;
+            if bytes.len() != in_file {
+                let reason = format!("the file ends {} bytes early", in_file - bytes.len());
+                return Err(self.segment_corrupt(&source.segment, position, reason));
+            }
+        }
+        let at = position + in_file as u64;
+        if at >= source.bytes {
+            let skip = usize::try_from(at - source.bytes).unwrap_or(usize::MAX).min(source.residue.len());
+            bytes.extend_from_slice(&source.residue[skip..]);
+        }
+        Ok(bytes.freeze())
+    }
+
+    /// Finds the batches to return, checking each.
+    fn cut(&self, source: &Source, bytes: &Bytes, position: u64, offset: i64, limit: i64) -> Result<Cut, StorageError> {
+        let (mut at, mut start) = (0, None);
+        while at + HEADER_BYTES <= bytes.len() {
+            let damaged = |reason: String| self.segment_corrupt(&source.segment, position + at as u64, reason);
+            let header = BatchHeader::parse(&bytes[at..]).map_err(|error| damaged(error.to_string()))?;
+            let Ok(batch) = BatchView::parse(&bytes[at..]) else {
+                return Ok(match start {
+                    Some(start) => Cut::Found { start, end: at },
+                    None => Cut::Partial { start: at, needed: header.size_bytes() },
+                });
+            };
+            if header.last_offset() >= offset {
+                if header.base_offset > offset && start.is_none() {
+                    return Err(damaged(format!("offset {offset} is missing")));
+                }
+                if header.last_offset() >= limit {
+                    return Ok(start.map_or(Cut::Limit, |start| Cut::Found { start, end: at }));
+                }
+                batch.verify_crc().map_err(|error| damaged(error.to_string()))?;
+                start.get_or_insert(at);
+            }
+            at += header.size_bytes();
+        }
+        Ok(match start {
+            Some(start) => Cut::Found { start, end: at },
+            None => Cut::Beyond { consumed: at },
+        })
+    }
+
+    /// As many of the batches found as `bytes_max` allows; notes where the next read begins.
+    #[allow(clippy::too_many_arguments, reason = "one caller; a struct would only rename them")]
+    fn bounded(
+        &self,
+        source: &Source,
+        bytes: Bytes,
+        position: u64,
+        start: usize,
+        end: usize,
+        bytes_max: usize,
+        at_least_one: bool,
+    ) -> Bytes {
+        let mut at = start;
+        let mut next_offset = None;
+        while let Ok(header) = BatchHeader::parse(&bytes[at..end]) {
+            let next = at + header.size_bytes();
+            if next - start > bytes_max && !(at == start && at_least_one) {
+                break;
+            }
+            at = next;
+            next_offset = Some(header.last_offset() + 1);
+        }
+        if let Some(next_offset) = next_offset {
+            source.segment.add_hint(next_offset, position + at as u64);
+        }
+        bytes.slice(start..at)
+    }
+
+    pub(crate) fn segment_corrupt(&self, segment: &Segment, position: u64, reason: String) -> StorageError {
+        let file = segment.path(FileKind::Log).display().to_string();
+        StorageError::Corrupt { file, position, reason }
+    }
+}
+
+/// What a piece of a segment has to offer.
+enum Cut {
+    /// The batches wanted, by place.
+    Found { start: usize, end: usize },
+    /// The batch that holds the offset is not below the limit.
+    Limit,
+    /// All of it is below the offset.
+    Beyond { consumed: usize },
+    /// The batch wanted is larger than the piece.
+    Partial { start: usize, needed: usize },
 }

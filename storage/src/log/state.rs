@@ -1,12 +1,18 @@
 //! What a log knows of itself; borrowed for moments, never across an await.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use bytes::Bytes;
-use protocol::records::BatchHeader;
+use protocol::records::BatchView;
 
 use super::LogConfig;
+use crate::ids::{LeaderEpoch, Offset};
+use crate::leader_epochs::LeaderEpochs;
+use crate::producer_state::{ProducerBatch, ProducerState};
+use crate::runtime::{File, Monotonic};
+use crate::segment::{IndexedBatch, Indexer};
+use crate::segment_file::Segment;
 use crate::tail::{Tail, TailBatch};
 use crate::wal::{BatchMemory, Group, Lsn};
 
@@ -27,26 +33,146 @@ pub(crate) struct Head {
     pub created_ms: i64,
 }
 
+/// What of the log is in files, as far as it is safe to forget the write-ahead log.
+pub(crate) struct Files {
+    /// Every segment with a file, and the one being written.
+    pub segments: BTreeMap<i64, Rc<Segment>>,
+    /// The segment being written.
+    pub active: i64,
+    /// Bytes of it that are synced: whole blocks, or the exact length when nothing is being written.
+    pub position: u64,
+    /// Bytes behind `position` that do not fill a block: they are in the newest [`SegmentSynced`] entry.
+    pub residue: Bytes,
+    /// All below is in segments or in `residue`.
+    pub next_offset: i64,
+    /// Where that [`SegmentSynced`] entry is. `None`: files say it all, and have not been touched since.
+    pub synced_lsn: Option<Lsn>,
+    /// Indexes of the segment being written.
+    pub indexer: Indexer,
+    /// Bytes of its offset index and time index that are in their files.
+    pub flushed: (usize, usize),
+    /// It, open for writing.
+    pub file: Option<File>,
+    /// Somebody is writing back.
+    pub busy: bool,
+}
+
+impl Files {
+    /// Files of a log whose newest segment begins at `base_offset` and is empty.
+    pub fn new(base_offset: i64, index_interval_bytes: u64) -> Files {
+        Files {
+            segments: BTreeMap::new(),
+            active: base_offset,
+            position: 0,
+            residue: Bytes::new(),
+            next_offset: base_offset,
+            synced_lsn: None,
+            indexer: Indexer::new(Offset(base_offset), index_interval_bytes),
+            flushed: (0, 0),
+            file: None,
+            busy: false,
+        }
+    }
+
+    /// The segment being written counts as far as it is synced.
+    pub fn sync_segment_bytes(&self) {
+        if let Some(segment) = self.segments.get(&self.active) {
+            segment.bytes.set(self.position);
+        }
+    }
+
+    /// Bytes of all segments.
+    pub fn bytes(&self) -> u64 {
+        self.segments.values().map(|segment| segment.bytes.get()).sum::<u64>() + self.residue.len() as u64
+    }
+}
+
+/// What one round of write-back writes.
+pub(crate) struct Plan {
+    pub segment_base_offset: i64,
+    /// The offset after its last batch.
+    pub next_offset: i64,
+    pub bytes: u64,
+    pub rope: Vec<Bytes>,
+    pub indexed: Vec<IndexedBatch>,
+}
+
 pub(crate) struct State {
     pub config: LogConfig,
     pub head: Head,
     pub tail: Tail,
+    /// Bytes of the tail that are in the write-ahead log only.
+    pub unwritten_bytes: u64,
+    pub files: Files,
+    pub producers: ProducerState,
+    pub epochs: LeaderEpochs,
+    /// The epochs changed since their file was written.
+    pub epochs_dirty: bool,
+    /// The log start's entry in the write-ahead log, until it is in a file.
+    pub log_start_lsn: Option<Lsn>,
+    /// Since when there is something that is not in files.
+    pub dirty_since: Option<Monotonic>,
+    pub last_append: Monotonic,
     /// Commits on their way: the end offset each makes durable.
     pub uncommitted: VecDeque<(i64, Rc<Group>)>,
 }
 
 impl State {
-    pub fn new(config: LogConfig, head: Head) -> State {
-        State { config, head, tail: Tail::default(), uncommitted: VecDeque::new() }
+    pub fn new(config: LogConfig, head: Head, files: Files) -> State {
+        State {
+            config,
+            head,
+            tail: Tail::default(),
+            unwritten_bytes: 0,
+            producers: ProducerState::new(Offset(files.next_offset)),
+            files,
+            epochs: LeaderEpochs::default(),
+            epochs_dirty: false,
+            log_start_lsn: None,
+            dirty_since: None,
+            last_append: Monotonic::default(),
+            uncommitted: VecDeque::new(),
+        }
     }
 
     /// How far decided data goes, given the high watermark.
     pub fn stable_offset(&self, high_watermark: i64) -> i64 {
-        high_watermark
+        self.producers.first_unstable_offset().map_or(high_watermark, |first| first.0.min(high_watermark))
     }
 
+    /// Bytes of the log, those only in memory included.
     pub fn bytes(&self) -> u64 {
-        self.tail.bytes()
+        self.files.bytes() + self.unwritten_bytes
+    }
+
+    /// The oldest entry of the write-ahead log that this log still needs.
+    pub fn needed_lsn(&self) -> Option<Lsn> {
+        let unwritten = self.tail.from(self.files.next_offset).next().map(|batch| batch.lsn);
+        [unwritten, self.files.synced_lsn, self.log_start_lsn].into_iter().flatten().min()
+    }
+
+    /// Batches for one round of write-back: committed, of one segment, about `bytes_max`.
+    pub fn plan(&self, high_watermark: i64, bytes_max: u64) -> Option<Plan> {
+        let mut batches = self.tail.from(self.files.next_offset).peekable();
+        let segment_base_offset = batches.peek()?.segment_base_offset;
+        let mut plan =
+            Plan { segment_base_offset, next_offset: self.files.next_offset, bytes: 0, rope: vec![], indexed: vec![] };
+        for batch in batches {
+            let fits = plan.bytes == 0 || plan.bytes + u64::from(batch.bytes) <= bytes_max;
+            if !fits || batch.segment_base_offset != segment_base_offset || batch.next_offset > high_watermark {
+                break;
+            }
+            batch.memory.append_to(&mut plan.rope);
+            plan.bytes += u64::from(batch.bytes);
+            plan.next_offset = batch.next_offset;
+            plan.indexed.push(IndexedBatch {
+                position: batch.position as u32,
+                bytes: batch.bytes,
+                last_offset: Offset(batch.next_offset - 1),
+                max_timestamp_ms: batch.max_timestamp,
+            });
+        }
+        (plan.bytes > 0).then_some(plan)
     }
 
     pub fn committed(&mut self, next_offset: i64) {
@@ -75,18 +201,17 @@ const RELATIVE_OFFSET_MAX: i64 = i32::MAX as i64;
 const INDEX_ENTRY_BYTES: u64 = 8;
 
 impl Head {
-    /// Adds a batch: its segment, its position there, and whether an index entry is due for it.
-    pub fn place(&mut self, bytes: u64, max_timestamp: i64, index_interval_bytes: u64) -> (i64, u64, bool) {
+    /// Adds a batch: its segment and its position there. Counts index entries as [`Indexer`] will make them.
+    pub fn place(&mut self, bytes: u64, max_timestamp: i64, index_interval_bytes: u64) -> (i64, u64) {
         let position = self.bytes;
-        let indexed = self.bytes_since_index > index_interval_bytes;
-        if indexed {
+        if self.bytes_since_index > index_interval_bytes {
             self.index_entries += 1;
             self.bytes_since_index = 0;
         }
         self.bytes += bytes;
         self.bytes_since_index += bytes;
         self.first_timestamp.get_or_insert(max_timestamp);
-        (self.base_offset, position, indexed)
+        (self.base_offset, position)
     }
 }
 
@@ -115,7 +240,8 @@ impl State {
 
 impl State {
     /// Puts a batch back that a start found in the write-ahead log. Returns the offset after it.
-    pub fn replay_batch(&mut self, header: &BatchHeader, lsn: Lsn, bytes: Bytes) -> i64 {
+    pub fn replay_batch(&mut self, batch: &BatchView<'_>, lsn: Lsn, bytes: Bytes) -> i64 {
+        let header = &batch.header;
         let next_offset = header.last_offset() + 1;
         let length = bytes.len() as u64;
         // The wall clock is of no use here: when the batch was appended, it rolled by its own time or size.
@@ -123,7 +249,9 @@ impl State {
             self.head = Head { base_offset: header.base_offset, created_ms: self.head.created_ms, ..Head::default() };
         }
         let interval = self.config.index_interval_bytes;
-        let (segment_base_offset, position, indexed) = self.head.place(length, header.max_timestamp, interval);
+        let (segment_base_offset, position) = self.head.place(length, header.max_timestamp, interval);
+        self.observe(batch);
+        self.unwritten_bytes += length;
         self.tail.push(TailBatch {
             base_offset: header.base_offset,
             next_offset,
@@ -131,10 +259,30 @@ impl State {
             max_timestamp: header.max_timestamp,
             segment_base_offset,
             position,
-            indexed,
             lsn,
             memory: BatchMemory::new(vec![bytes]),
         });
         next_offset
+    }
+
+    /// Takes note of producer and leader epoch of a batch that is in the log already.
+    pub fn observe(&mut self, batch: &BatchView<'_>) {
+        let header = &batch.header;
+        self.assign_epoch(header.partition_leader_epoch, header.base_offset);
+        if header.base_offset < self.producers.end_offset().0 {
+            return;
+        }
+        match ProducerBatch::new(batch, Offset(header.base_offset), header.max_timestamp) {
+            // The transaction index is not written yet; transactions do not exist before their coordinator.
+            Some(producer) => drop(self.producers.replay(&producer)),
+            None => self.producers.set_end_offset(Offset(header.last_offset() + 1)),
+        }
+    }
+
+    /// A batch of this epoch begins at `base_offset`.
+    pub fn assign_epoch(&mut self, epoch: i32, base_offset: i64) {
+        if epoch >= 0 && self.epochs.assign(LeaderEpoch(epoch), Offset(base_offset)) {
+            self.epochs_dirty = true;
+        }
     }
 }

@@ -26,6 +26,7 @@ pub struct Indexer {
     interval_bytes: u64,
     bytes_since_entry: u64,
     max: TimestampPosition,
+    last: Option<Offset>,
 }
 
 impl Indexer {
@@ -34,7 +35,15 @@ impl Indexer {
     pub fn new(base_offset: Offset, interval_bytes: u64) -> Indexer {
         let max = TimestampPosition { timestamp_ms: -1, offset: base_offset };
         let (offsets, times) = (OffsetIndex::new(base_offset), TimeIndex::new(base_offset));
-        Indexer { offsets, times, interval_bytes, bytes_since_entry: 0, max }
+        Indexer { offsets, times, interval_bytes, bytes_since_entry: 0, max, last: None }
+    }
+
+    /// Goes on with indexes read from disk; the next batch to observe is the last one that has an entry (the first of
+    /// the segment, if none has).
+    #[must_use]
+    pub fn resume(offsets: OffsetIndex, times: TimeIndex, base_offset: Offset, interval_bytes: u64) -> Indexer {
+        let max = times.last().unwrap_or(TimestampPosition { timestamp_ms: -1, offset: base_offset });
+        Indexer { offsets, times, interval_bytes, bytes_since_entry: 0, max, last: None }
     }
 
     /// Takes note of the next batch.
@@ -48,6 +57,13 @@ impl Indexer {
             self.bytes_since_entry = 0;
         }
         self.bytes_since_entry += u64::from(batch.bytes);
+        self.last = Some(batch.last_offset);
+    }
+
+    /// Last offset of the batch observed last.
+    #[must_use]
+    pub fn last_observed(&self) -> Option<Offset> {
+        self.last
     }
 
     /// The segment is rolled or closed: its largest timestamp is the time index's last entry.

@@ -181,8 +181,10 @@ pub struct SegmentSynced {
     pub next_offset: i64,
     /// Bytes that belong behind `synced_bytes` and do not fill a block yet.
     pub residue: Bytes,
-    /// Producer state at `next_offset` in the format of Kafka's snapshot files; empty if there is none or if it
-    /// is in a snapshot file.
+    /// Producer state of all batches below this offset, at or above `next_offset`, is in `producers` or in the snapshot
+    /// file of this number.
+    pub producers_offset: i64,
+    /// Producer state in the format of Kafka's snapshot files; empty if it is in a file, or if there is none.
     pub producers: Bytes,
 }
 
@@ -232,6 +234,7 @@ impl SegmentSynced {
         bytes.extend_from_slice(&self.segment_base_offset.to_be_bytes());
         bytes.extend_from_slice(&self.synced_bytes.to_be_bytes());
         bytes.extend_from_slice(&self.next_offset.to_be_bytes());
+        bytes.extend_from_slice(&self.producers_offset.to_be_bytes());
         bytes.extend_from_slice(&(self.residue.len() as u32).to_be_bytes());
         bytes.extend_from_slice(&self.residue);
         bytes.extend_from_slice(&self.producers);
@@ -273,9 +276,10 @@ fn decode_body(kind: u8, mut parts: Vec<Bytes>) -> Option<EntryBody> {
             Some(EntryBody::Append { base_offset, batch: parts })
         }
         SEGMENT_SYNCED => {
-            let mut fixed = take_front(&mut parts, 28)?;
+            let mut fixed = take_front(&mut parts, 36)?;
             let (segment_base_offset, synced_bytes) = (fixed.get_i64(), fixed.get_u64());
-            let (next_offset, residue_bytes) = (fixed.get_i64(), fixed.get_u32() as usize);
+            let (next_offset, producers_offset) = (fixed.get_i64(), fixed.get_i64());
+            let residue_bytes = fixed.get_u32() as usize;
             let residue = take_front(&mut parts, residue_bytes)?;
             let rest = parts.iter().map(Bytes::len).sum();
             let producers = take_front(&mut parts, rest)?;
@@ -284,6 +288,7 @@ fn decode_body(kind: u8, mut parts: Vec<Bytes>) -> Option<EntryBody> {
                 synced_bytes,
                 next_offset,
                 residue,
+                producers_offset,
                 producers,
             }))
         }
@@ -373,6 +378,7 @@ mod tests {
             synced_bytes: 8192,
             next_offset: 77,
             residue: Bytes::from_static(b"residue"),
+            producers_offset: 78,
             producers: Bytes::from_static(b"snapshot"),
         };
         check(&synced.encode(log()), EntryBody::SegmentSynced(synced.clone()));

@@ -214,6 +214,14 @@ impl Wal {
         self.trim.set(lsn);
     }
 
+    /// Gives the chunk that commits are built in back: nothing was appended for a while.
+    pub fn release_chunk(&self) {
+        let mut building = self.building.borrow_mut();
+        if building.is_empty() {
+            building.retire_chunk(self);
+        }
+    }
+
     /// The files.
     pub fn ring(&self) -> &Rc<Ring> {
         &self.ring
@@ -261,10 +269,9 @@ impl Wal {
         }
     }
 
-    /// Waits for an append. Idle for a moment, the log writes its watermark, then gives its chunk back.
+    /// Waits for an append. Idle for a moment, the log writes its watermark.
     async fn wait_for_work(&self) {
         if self.watermark.get() == self.durable.get() {
-            self.building.borrow_mut().retire_chunk(self);
             return self.wake.notified().await;
         }
         if self.runtime.timeout(WATERMARK_DELAY, self.wake.notified()).await.is_none() {

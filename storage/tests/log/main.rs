@@ -1,4 +1,5 @@
 //! The log on a simulated machine: what is acknowledged stays, whatever happens to the power and the disk.
 
 mod harness;
+mod power_cut;
 mod reopen;

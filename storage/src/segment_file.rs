@@ -1,0 +1,169 @@
+//! A segment on disk: its files, opened when they are needed, and its indexes, loaded when they are needed.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::{Rc, Weak};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::ids::Offset;
+use crate::runtime::{Durability, File, Lane, OpenOptions, Runtime};
+use crate::segment::{FileKind, OffsetIndex, TimeIndex, file_name, parse_file_name};
+
+/// Segments of one core and directory that may have a file open or an index loaded; the one unused for longest gives up
+/// its own.
+const OPEN_SEGMENTS_MAX: usize = 128;
+/// Where recent reads of a segment ended: the next read of the same consumer needs no index.
+const HINTS_MAX: usize = 8;
+
+/// One segment. Held by whoever reads it; its files are unlinked when retention is over and they are closed when the
+/// last reader leaves.
+pub(crate) struct Segment {
+    /// First offset, and name.
+    pub base_offset: i64,
+    /// Bytes on disk that count.
+    pub bytes: Cell<u64>,
+    /// Largest timestamp; -1 without any.
+    pub max_timestamp: Cell<i64>,
+    directory: Rc<PathBuf>,
+    file: RefCell<Option<File>>,
+    offsets: RefCell<Option<Rc<OffsetIndex<Bytes>>>>,
+    hints: RefCell<VecDeque<(i64, u64)>>,
+}
+
+impl Segment {
+    pub fn new(directory: Rc<PathBuf>, base_offset: i64, bytes: u64, max_timestamp: i64) -> Rc<Segment> {
+        Rc::new(Segment {
+            base_offset,
+            bytes: Cell::new(bytes),
+            max_timestamp: Cell::new(max_timestamp),
+            directory,
+            file: RefCell::default(),
+            offsets: RefCell::default(),
+            hints: RefCell::default(),
+        })
+    }
+
+    /// Path of one of its files.
+    pub fn path(&self, kind: FileKind) -> PathBuf {
+        self.directory.join(file_name(Offset(self.base_offset), kind))
+    }
+
+    /// The log, open for reading.
+    pub async fn open(self: &Rc<Segment>, runtime: &Runtime, open: &OpenSegments) -> io::Result<File> {
+        open.touch(self);
+        let known = self.file.borrow().clone();
+        if let Some(file) = known {
+            return Ok(file);
+        }
+        let file = runtime.disk().open(&self.path(FileKind::Log), OpenOptions::default()).await?;
+        *self.file.borrow_mut() = Some(file.clone());
+        Ok(file)
+    }
+
+    /// The offset index of a closed segment; a missing or insane one counts as empty, the batches decide.
+    pub async fn offset_index(
+        self: &Rc<Segment>,
+        runtime: &Runtime,
+        open: &OpenSegments,
+    ) -> io::Result<Rc<OffsetIndex<Bytes>>> {
+        open.touch(self);
+        let known = self.offsets.borrow().clone();
+        if let Some(index) = known {
+            return Ok(index);
+        }
+        let bytes = read_whole(runtime, &self.path(FileKind::OffsetIndex)).await?.freeze();
+        let base = Offset(self.base_offset);
+        let sane = OffsetIndex::parse(base, bytes).ok().filter(|index| index.verify(self.bytes.get()).is_ok());
+        let index = Rc::new(sane.map_or_else(|| OffsetIndex::parse(base, Bytes::new()), Ok).map_err(io::Error::other)?);
+        *self.offsets.borrow_mut() = Some(index.clone());
+        Ok(index)
+    }
+
+    /// The time index, the same way.
+    pub async fn time_index(&self, runtime: &Runtime) -> io::Result<Option<TimeIndex<Bytes>>> {
+        let bytes = read_whole(runtime, &self.path(FileKind::TimeIndex)).await?.freeze();
+        Ok(TimeIndex::parse(Offset(self.base_offset), bytes).ok())
+    }
+
+    /// Where a read of `offset` may begin, if a recent one ended there.
+    pub fn hint(&self, offset: i64) -> Option<u64> {
+        self.hints.borrow().iter().find(|(known, _)| *known == offset).map(|(_, position)| *position)
+    }
+
+    /// A read ended before `offset`, which is at `position`.
+    pub fn add_hint(&self, offset: i64, position: u64) {
+        let mut hints = self.hints.borrow_mut();
+        if hints.len() == HINTS_MAX {
+            hints.pop_front();
+        }
+        hints.push_back((offset, position));
+    }
+
+    fn close(&self) {
+        self.file.take();
+        self.offsets.take();
+        self.hints.take();
+    }
+}
+
+/// The segments with something open, the one used last at the back.
+#[derive(Default)]
+pub(crate) struct OpenSegments {
+    used: RefCell<VecDeque<Weak<Segment>>>,
+}
+
+impl OpenSegments {
+    fn touch(&self, segment: &Rc<Segment>) {
+        let mut used = self.used.borrow_mut();
+        let this = Rc::downgrade(segment);
+        if used.back().is_some_and(|last| last.ptr_eq(&this)) {
+            return;
+        }
+        used.retain(|other| !other.ptr_eq(&this) && other.strong_count() > 0);
+        if used.len() >= OPEN_SEGMENTS_MAX
+            && let Some(oldest) = used.pop_front().and_then(|oldest| oldest.upgrade())
+        {
+            oldest.close();
+        }
+        used.push_back(this);
+    }
+
+    /// Closes everything: the engine is idle or closes.
+    pub fn close_all(&self) {
+        for segment in self.used.take().iter().filter_map(Weak::upgrade) {
+            segment.close();
+        }
+    }
+}
+
+/// The bytes of a small file; none if it does not exist.
+pub(crate) async fn read_whole(runtime: &Runtime, path: &Path) -> io::Result<BytesMut> {
+    let bytes = match runtime.disk().stat(path).await {
+        Ok(metadata) => metadata.bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BytesMut::new()),
+        Err(error) => return Err(error),
+    };
+    let file = runtime.disk().open(path, OpenOptions::default()).await?;
+    runtime.disk().read(&file, 0, usize::try_from(bytes).map_err(io::Error::other)?).await
+}
+
+/// Replaces a small file, durably: written beside it, synced, renamed.
+pub(crate) async fn replace_file(runtime: &Runtime, path: &Path, content: Bytes) -> io::Result<()> {
+    let disk = runtime.disk();
+    let beside = path.with_extension("tmp");
+    let file = disk.open(&beside, OpenOptions { write: true, create: true, ..Default::default() }).await?;
+    disk.set_len(&file, 0).await?;
+    disk.write(&file, vec![content], 0, Durability::Buffered, Lane::Background).await?;
+    disk.sync_data(&file, Lane::Background).await?;
+    disk.rename(&beside, path).await?;
+    disk.sync_directory(path.parent().unwrap_or(Path::new("."))).await
+}
+
+/// The segments in a partition's directory, by their `.log` files, and other files of segments.
+pub(crate) fn segment_bases(names: &[String]) -> Vec<i64> {
+    let logs = names.iter().filter_map(|name| parse_file_name(name)).filter(|(_, kind)| *kind == FileKind::Log);
+    logs.map(|(offset, _)| offset.0).collect()
+}

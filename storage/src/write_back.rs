@@ -1,0 +1,170 @@
+//! When tails are written back, when the write-ahead log is trimmed, and when memory is given back: the housekeeping of
+//! one log directory on one core.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::error::StorageError;
+use crate::log::Log;
+use crate::log::write_back::Extent;
+use crate::runtime::Monotonic;
+use crate::volume::Volume;
+use crate::wal::Lsn;
+
+/// A partition with so much to write is written back at once.
+pub(crate) const WRITE_BACK_BYTES: u64 = 256 << 10;
+/// A partition that has had something to write for so long is written back however little it is.
+const WRITE_BACK_AGE: Duration = Duration::from_secs(10);
+/// A partition that nothing was appended to for so long is settled: its last block is written.
+const SETTLE_AGE: Duration = Duration::from_secs(30);
+/// Without an append for so long, cached tails and free memory are given back.
+const IDLE_AGE: Duration = Duration::from_secs(10);
+/// How often ages are looked at while there is something to write.
+const TICK: Duration = Duration::from_millis(200);
+/// How many partitions are written back at a time: few, so that commits keep their latency.
+const CONCURRENCY: usize = 4;
+/// How long a full disk is left alone before the next attempt.
+const RETRY_FULL: Duration = Duration::from_secs(1);
+
+/// Works until the volume closes or fails.
+pub(crate) async fn run(volume: Rc<Volume>) {
+    while !volume.closing.get() && volume.health.check_failed().is_ok() {
+        if volume.is_quiet() {
+            volume.wake.notified().await;
+        } else {
+            let _ = volume.runtime.timeout(TICK, volume.wake.notified()).await;
+        }
+        match pass(&volume).await {
+            Ok(()) => {}
+            Err(StorageError::Full { .. }) => volume.runtime.sleep(RETRY_FULL).await,
+            Err(error) => tracing::warn!(%error, "write-back"),
+        }
+    }
+}
+
+/// One round: write back what is due, trim, give memory back.
+async fn pass(volume: &Rc<Volume>) -> Result<(), StorageError> {
+    let mut result = Ok(());
+    for due in due(volume).chunks(CONCURRENCY) {
+        let round = due.iter().map(|(log, extent)| log.write_back(*extent));
+        for done in join_all(round).await {
+            match done {
+                Ok(()) | Err(StorageError::Closed) => {}
+                Err(error) => result = Err(error),
+            }
+        }
+        volume.trim();
+        if volume.closing.get() {
+            return result;
+        }
+    }
+    if result.is_ok() {
+        volume.health.set_full(false);
+    }
+    volume.trim();
+    volume.give_memory_back();
+    result
+}
+
+/// Logs to write back, the oldest first.
+fn due(volume: &Rc<Volume>) -> Vec<(Rc<Log>, Extent)> {
+    let (now, goal) = (volume.runtime.now(), volume.trim_goal());
+    let mut due: Vec<(Lsn, Rc<Log>, Extent)> = Vec::new();
+    for log in volume.logs.borrow().values() {
+        if let Some((lsn, extent)) = log.due(now, goal) {
+            due.push((lsn, log.clone(), extent));
+        }
+    }
+    due.sort_by_key(|(lsn, ..)| *lsn);
+    due.into_iter().map(|(_, log, extent)| (log, extent)).collect()
+}
+
+impl Log {
+    /// Whether and how this log is to be written back now.
+    fn due(&self, now: Monotonic, goal: Lsn) -> Option<(Lsn, Extent)> {
+        let state = self.state();
+        let needed = state.needed_lsn()?;
+        let age = state.dirty_since.map_or(Duration::ZERO, |since| now.since(since));
+        if now.since(state.last_append) >= SETTLE_AGE {
+            return Some((needed, Extent::Settle));
+        }
+        let due = state.unwritten_bytes >= WRITE_BACK_BYTES
+            || age >= WRITE_BACK_AGE
+            || needed < goal
+            || state.log_start_lsn.is_some();
+        due.then_some((needed, Extent::Blocks))
+    }
+}
+
+impl Volume {
+    /// Nothing will become due by waiting.
+    fn is_quiet(&self) -> bool {
+        !self.ready.get()
+            || (self.logs.borrow().values().all(|log| log.state().needed_lsn().is_none()) && !self.has_cache())
+    }
+
+    fn has_cache(&self) -> bool {
+        !self.order.borrow().is_empty()
+    }
+
+    /// The write-ahead log should not be needed below this: half of the ring, less when memory is short.
+    pub fn trim_goal(&self) -> Lsn {
+        let mut keep = self.wal.ring().bytes_max() / 2;
+        if self.memory.used_bytes() > self.memory.bytes_max() / 2 {
+            keep = keep.min(self.memory.bytes_max() as u64 / 4);
+        }
+        Lsn(self.wal.next().0.saturating_sub(keep))
+    }
+
+    /// Lets go of what no log needs.
+    pub fn trim(&self) {
+        if !self.ready.get() {
+            return;
+        }
+        let needed = self.logs.borrow().values().filter_map(|log| log.state().needed_lsn()).min();
+        let held = self.holds.borrow().iter().copied().min();
+        let trim = [needed, held, Some(self.wal.durable())].into_iter().flatten().min().unwrap_or_default();
+        if trim > self.wal.trimmed() {
+            self.wal.set_trim(trim);
+            self.memory.wake_first();
+        }
+    }
+
+    /// Drops cached tails when memory is short, and everything when nobody appends.
+    fn give_memory_back(&self) {
+        let before = self.memory.used_bytes();
+        let idle = self.runtime.now().since(self.last_append.get()) >= IDLE_AGE;
+        self.evict(if idle { 0 } else { self.memory.bytes_max() / 2 });
+        if idle && self.order.borrow().is_empty() {
+            self.open_segments.close_all();
+            self.wal.release_chunk();
+            self.memory.release_free();
+        }
+        // Only for a reason: a waiter that is woken in vain wakes write-back in turn.
+        if self.memory.used_bytes() < before {
+            self.memory.wake_first();
+        }
+    }
+
+    /// Drops written-back batches, the oldest first, until at most `target` bytes are in use.
+    pub fn evict(&self, target: usize) {
+        self.memory.reclaim();
+        while target == 0 || self.memory.used_bytes() > target {
+            let Some((log, next_offset)) = self.order.borrow_mut().pop_front() else { return };
+            let Some(log) = log.upgrade() else { continue };
+            if !log.drop_cached(next_offset) {
+                self.order.borrow_mut().push_front((Rc::downgrade(&log), next_offset));
+                return;
+            }
+            self.memory.reclaim();
+        }
+    }
+
+    /// Somebody waits for memory or for the ring.
+    pub fn make_room(&self) {
+        self.evict(self.memory.bytes_max() / 2);
+        self.wake.notify_one();
+    }
+}
