@@ -94,18 +94,20 @@ fn run_all_on(backend: Backend) {
 
 /// A core that ends has nothing in flight any more: what was started is done, though nobody waited.
 fn ends_only_after_what_was_started(backend: Backend) {
-    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let path = directory.path().join("file");
-    block_on(backend, async |runtime| {
-        let file = open(&runtime, &path, CREATE).await;
-        for block in 0..300 {
-            let data = Bytes::from(vec![1; BLOCK_BYTES]);
-            drop(runtime.disk().write(&file, vec![data], block * BLOCK, Durability::Buffered, Lane::Background));
-            drop(runtime.disk().read(&file, block * BLOCK, BLOCK_BYTES));
-        }
-    })
-    .unwrap();
-    assert_eq!(std::fs::read(&path).unwrap(), vec![1; 300 * BLOCK_BYTES]);
+    for options in [CREATE, DIRECT] {
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let path = directory.path().join("file");
+        block_on(backend, async |runtime| {
+            let file = open(&runtime, &path, options).await;
+            for block in 0..300 {
+                let lane = Lane::Background;
+                drop(runtime.disk().write(&file, vec![block_of(1)], block * BLOCK, Durability::Buffered, lane));
+                drop(runtime.disk().read(&file, block * BLOCK, BLOCK_BYTES));
+            }
+        })
+        .unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), vec![1; 300 * BLOCK_BYTES], "{options:?}");
+    }
 }
 
 async fn open(runtime: &Runtime, path: &Path, options: OpenOptions) -> File {

@@ -89,8 +89,13 @@ fn open_threads(core: usize) -> io::Result<Opened> {
     Ok((Box::new(threads::disk(core)?), Backend::Threads.name()))
 }
 
+#[cfg(feature = "glommio")]
 fn open_glommio(core: usize) -> Result<Opened, String> {
-    let _ = core;
+    Ok((super::glommio::disk(core)?, Backend::Glommio.name()))
+}
+
+#[cfg(not(feature = "glommio"))]
+fn open_glommio(_: usize) -> Result<Opened, String> {
     Err("this program was built without the cargo feature `glommio`".to_owned())
 }
 

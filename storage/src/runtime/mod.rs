@@ -11,6 +11,8 @@ pub mod buffers;
 pub mod channel;
 pub mod core;
 mod file_thread;
+#[cfg(feature = "glommio")]
+mod glommio;
 mod native;
 pub mod net;
 pub mod random;

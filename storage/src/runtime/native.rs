@@ -2,6 +2,7 @@
 //! ([`Transfer`]); everything else goes through one helper thread per core.
 
 use std::any::Any;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -43,6 +44,9 @@ pub(super) struct NativeFile {
     writable: bool,
     direct: bool,
     disposal: Disposal,
+    /// What the back end keeps beside the descriptor, if anything.
+    #[cfg_attr(not(feature = "glommio"), expect(dead_code, reason = "glommio alone opens files a second time"))]
+    pub(super) attachment: OnceCell<Box<dyn Any>>,
 }
 
 impl NativeFile {
@@ -113,7 +117,13 @@ impl<T: Transfer> Disk for NativeDisk<T> {
         Box::pin(async move {
             let (file, direct) = opening.await?;
             let descriptor = Some(Arc::new(OwnedFd::from(file)));
-            Ok(File::new(Rc::new(NativeFile { descriptor, writable: options.write, direct, disposal })))
+            Ok(File::new(Rc::new(NativeFile {
+                descriptor,
+                writable: options.write,
+                direct,
+                disposal,
+                attachment: OnceCell::new(),
+            })))
         })
     }
 

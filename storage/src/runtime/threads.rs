@@ -16,17 +16,21 @@ use super::{BLOCK_BYTES, Disk, Durability, FileHandle, Lane, LocalFuture};
 
 /// A disk on file threads.
 pub(super) fn disk(core: usize) -> io::Result<impl Disk + 'static> {
-    let start = |role: &str| FileThread::start(&format!("core-{core}-{role}"));
-    let lanes = Lanes { commit: start("commit")?, background: start("disk")? };
-    Ok(NativeDisk::new(lanes, start("files")?))
+    Ok(NativeDisk::new(Lanes::start(core)?, FileThread::start(&format!("core-{core}-files"))?))
 }
 
-struct Lanes {
+/// A thread per lane.
+pub(super) struct Lanes {
     commit: FileThread,
     background: FileThread,
 }
 
 impl Lanes {
+    pub(super) fn start(core: usize) -> io::Result<Lanes> {
+        let start = |role: &str| FileThread::start(&format!("core-{core}-{role}"));
+        Ok(Lanes { commit: start("commit")?, background: start("disk")? })
+    }
+
     fn of(&self, lane: Lane) -> &FileThread {
         match lane {
             Lane::Commit => &self.commit,

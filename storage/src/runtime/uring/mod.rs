@@ -40,6 +40,12 @@ pub(super) fn disk(core: usize) -> io::Result<Box<dyn Disk>> {
     Ok(Box::new(NativeDisk::new(RingTransfer::start()?, FileThread::start(&format!("core-{core}-files"))?)))
 }
 
+/// Whether this process may have a ring at all.
+#[cfg(feature = "glommio")]
+pub(super) fn probe() -> io::Result<()> {
+    Ring::new(RING_ENTRIES)?.probe()
+}
+
 struct RingTransfer {
     shared: Rc<Shared>,
 }
