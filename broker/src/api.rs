@@ -69,11 +69,20 @@ pub const APIS: &[Api] = &[
     row!(DescribeGroups, Alone, describe_groups::handle),
     row!(ListGroups, Alone, list_groups::handle),
     Api { key: ApiKey::ApiVersions, order: Order::Alone, handler: api_versions::serve },
+    row!(CreateTopics, Alone, create_topics::handle),
+    row!(DeleteTopics, Alone, delete_topics::handle),
     row!(DeleteRecords, Alone, delete_records::handle),
     row!(InitProducerId, Alone, init_producer_id::handle),
     row!(OffsetForLeaderEpoch, Alone, offset_for_leader_epoch::handle),
+    row!(DescribeConfigs, Alone, describe_configs::handle),
+    row!(AlterConfigs, Alone, alter_configs::handle),
+    row!(DescribeLogDirs, Alone, describe_log_dirs::handle),
+    row!(CreatePartitions, Alone, create_partitions::handle),
     row!(DeleteGroups, Alone, delete_groups::handle),
+    row!(IncrementalAlterConfigs, Alone, incremental_alter_configs::handle),
     row!(OffsetDelete, Alone, offset_delete::handle),
+    row!(DescribeCluster, Alone, describe_cluster::handle),
+    row!(DescribeTopicPartitions, Alone, describe_topic_partitions::handle),
 ];
 
 impl Api {

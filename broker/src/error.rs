@@ -4,6 +4,8 @@ use protocol::ErrorCode;
 use storage::log::ReadError;
 use storage::{AppendError, StorageError};
 
+use crate::metadata::MetadataError;
+use crate::metadata::decide::ApiError;
 use crate::shard::ShardClosed;
 
 /// The code of an error of the disk.
@@ -50,4 +52,19 @@ pub fn read_code(error: &ReadError) -> ErrorCode {
 /// The core that owns the partition is gone.
 pub fn closed_code(_: &ShardClosed) -> ErrorCode {
     ErrorCode::NOT_LEADER_OR_FOLLOWER
+}
+
+/// A change of metadata that was not made.
+pub fn metadata_error(error: &MetadataError) -> ApiError {
+    let code = match error {
+        MetadataError::Storage(error) => storage_code(error),
+        MetadataError::Append(error) => append_code(error),
+        MetadataError::Read(error) => read_code(error),
+        MetadataError::TooLarge(_) => ErrorCode::POLICY_VIOLATION,
+        MetadataError::Replay(_) | MetadataError::Misfit(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
+        // The broker is ending: clients look for a controller anew.
+        MetadataError::Closed => ErrorCode::NOT_CONTROLLER,
+    };
+    tracing::error!(%error, "the metadata cannot be changed");
+    ApiError::new(code, error.to_string())
 }

@@ -3,6 +3,7 @@
 
 pub mod broker_config;
 pub mod definition;
+pub mod describe;
 pub mod docs;
 pub mod listeners;
 pub mod load;

@@ -1,12 +1,21 @@
 //! One file per Kafka API, opened by what a client sees. `api.rs` lists them.
 
+pub mod alter_configs;
 pub mod api_versions;
+pub mod create_partitions;
+pub mod create_topics;
 pub mod delete_groups;
 pub mod delete_records;
+pub mod delete_topics;
+pub mod describe_cluster;
+pub mod describe_configs;
 pub mod describe_groups;
+pub mod describe_log_dirs;
+pub mod describe_topic_partitions;
 pub mod fetch;
 pub mod find_coordinator;
 pub mod heartbeat;
+pub mod incremental_alter_configs;
 pub mod init_producer_id;
 pub mod join_group;
 pub mod leave_group;
@@ -19,3 +28,32 @@ pub mod offset_fetch;
 pub mod offset_for_leader_epoch;
 pub mod produce;
 pub mod sync_group;
+
+use std::sync::Arc;
+
+use protocol::Uuid;
+
+use crate::config::BrokerConfig;
+use crate::context::RequestContext;
+use crate::metadata::decide::Cluster;
+
+/// What a decision on metadata needs to know of this node, fit to travel to the core that decides.
+struct ClusterFacts {
+    node_id: i32,
+    directories: Vec<Uuid>,
+    config: Arc<BrokerConfig>,
+}
+
+impl ClusterFacts {
+    fn of(context: &RequestContext) -> ClusterFacts {
+        ClusterFacts {
+            node_id: context.shard.identity().node_id,
+            directories: context.shard.directories().iter().map(|directory| directory.id).collect(),
+            config: context.shard.config(),
+        }
+    }
+
+    fn cluster(&self) -> Cluster<'_> {
+        Cluster { node_id: self.node_id, directories: &self.directories, config: &self.config }
+    }
+}
