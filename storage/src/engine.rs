@@ -1,8 +1,9 @@
 //! One core's logs and the write-ahead logs they share.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use protocol::Uuid;
 
@@ -15,6 +16,7 @@ pub use crate::memory::Reservation;
 use crate::open;
 use crate::quarantine;
 use crate::recovery::{self, Recovered};
+use crate::retention;
 use crate::runtime::Runtime;
 use crate::statistics::Statistics;
 use crate::volume::Volume;
@@ -85,6 +87,7 @@ struct Inner {
     memory: Rc<Memory>,
     volumes: Vec<Rc<Volume>>,
     report: RefCell<RecoveryReport>,
+    retention_interval: Rc<Cell<Duration>>,
 }
 
 impl Engine {
@@ -97,7 +100,8 @@ impl Engine {
             report.wal_bytes_replayed += bytes;
             volumes.push(volume);
         }
-        Ok(Engine { inner: Rc::new(Inner { memory, volumes, report: RefCell::new(report) }) })
+        let retention_interval = Rc::new(Cell::new(retention::INTERVAL));
+        Ok(Engine { inner: Rc::new(Inner { memory, volumes, report: RefCell::new(report), retention_interval }) })
     }
 
     /// Opens or creates a partition's log. A creation is durable before this returns.
@@ -121,8 +125,14 @@ impl Engine {
             volume.ready.set(true);
             let runtime = volume.runtime.clone();
             runtime.spawn(write_back::run(volume.clone()));
+            runtime.spawn(retention::run(Rc::downgrade(volume), self.inner.retention_interval.clone()));
         }
         Ok(self.inner.report.borrow().clone())
+    }
+
+    /// How often retention looks at every log (`log.retention.check.interval.ms`); takes effect after the current wait.
+    pub fn set_retention_interval(&self, interval: Duration) {
+        self.inner.retention_interval.set(interval);
     }
 
     /// An open log.

@@ -15,6 +15,7 @@ mod open;
 pub mod producer_state;
 mod quarantine;
 mod recovery;
+mod retention;
 pub mod runtime;
 pub mod segment;
 mod segment_file;

@@ -6,11 +6,13 @@ use bytes::Bytes;
 use protocol::records::{BatchError, BatchView};
 
 use super::state::Head;
-use super::{AppendOptions, Appended, DurableFuture, Log};
+use super::{AppendOptions, Appended, DurableFuture, Log, Origin};
 use crate::error::AppendError;
 use crate::ids::Offset;
 use crate::memory::Reservation;
+use crate::producer_state::{Admission, BatchMetadata, ProducerBatch, ProducerCheck, ProducerUpdate};
 use crate::tail::TailBatch;
+use crate::validate::{Source, TimestampStamp, Validated, validate};
 use crate::wal::format::append_header;
 use crate::wal::{BatchMemory, Committed};
 use crate::write_back::WRITE_BACK_BYTES;
@@ -26,31 +28,82 @@ impl Log {
     ) -> Result<Appended, AppendError> {
         self.check_open()?;
         self.volume.health.check()?;
-        let header = check(&batch)?;
+        let now_ms = self.volume.runtime.wall_clock_ms();
+        let source = Source { origin: options.origin, produce_version: options.produce_version, now_ms };
+        let validated = validate(&batch, &self.state.borrow().config, source)?;
         let base_offset = self.end.get();
-        let next_offset = base_offset + i64::from(header.last_offset_delta) + 1;
-        let durable = self.append_batch(&batch, base_offset, next_offset, header.max_timestamp, options);
+        let update = match self.admit(&validated, base_offset, options)? {
+            Some(Admission::Duplicate(original)) => return Ok(self.duplicate(original)),
+            Some(Admission::Append(update)) => Some(update),
+            None => None,
+        };
+        let next_offset = base_offset + i64::from(validated.header.last_offset_delta) + 1;
+        let durable = self.append_batch(&validated, base_offset, next_offset, options)?;
         drop(reservation);
+        self.apply_producer(update, next_offset);
         self.move_offsets(self.start.get(), self.high.get(), next_offset);
         Ok(Appended {
             base_offset: Offset(base_offset),
             last_offset: Offset(next_offset - 1),
-            log_append_time_ms: None,
+            log_append_time_ms: match validated.timestamps {
+                TimestampStamp::LogAppendTime(time_ms) => Some(time_ms),
+                TimestampStamp::Keep | TimestampStamp::Max(_) => None,
+            },
             log_start_offset: Offset(self.start.get()),
             duplicate: false,
             durable,
         })
     }
 
+    /// What the producer's state says to the batch; `None` for a batch of no producer.
+    fn admit(
+        &self,
+        validated: &Validated,
+        base_offset: i64,
+        options: AppendOptions,
+    ) -> Result<Option<Admission>, AppendError> {
+        let corrupt = |error: BatchError| AppendError::CorruptMessage(error.to_string());
+        let view = BatchView::parse(&validated.bytes).map_err(corrupt)?;
+        let producer = ProducerBatch::new(&view, Offset(base_offset), validated.max_timestamp_ms);
+        let Some(producer) = producer else { return Ok(None) };
+        // Only the coordinator of a transaction can vouch for its first batch; clients cannot yet.
+        let transaction_verified = options.origin == Origin::Coordinator;
+        let rules = ProducerCheck { origin: options.origin, transaction_verified, transaction_version: 0 };
+        self.state.borrow().producers.check(&producer, rules).map(Some)
+    }
+
+    fn apply_producer(&self, update: Option<ProducerUpdate>, next_offset: i64) {
+        let mut state = self.state.borrow_mut();
+        match update {
+            // The transaction index is not written yet; transactions do not exist before their coordinator.
+            Some(update) => drop(state.producers.apply(update)),
+            None => state.producers.set_end_offset(Offset(next_offset)),
+        }
+    }
+
+    /// The batch is in the log already: its ack waits for the original's commit.
+    fn duplicate(&self, original: BatchMetadata) -> Appended {
+        Appended {
+            base_offset: original.first_offset(),
+            last_offset: original.last_offset,
+            log_append_time_ms: None,
+            log_start_offset: Offset(self.start.get()),
+            duplicate: true,
+            durable: self.durable_up_to(original.last_offset.0 + 1),
+        }
+    }
+
     /// Copies the batch, stamped, into the write-ahead log's memory and refers to it from the tail.
     fn append_batch(
         &self,
-        batch: &Bytes,
+        validated: &Validated,
         base_offset: i64,
         next_offset: i64,
-        max_timestamp: i64,
         options: AppendOptions,
-    ) -> DurableFuture {
+    ) -> Result<DurableFuture, AppendError> {
+        let restamped = restamped(validated, base_offset, options)?;
+        let batch = restamped.as_ref().unwrap_or(&validated.bytes);
+        let max_timestamp = validated.max_timestamp_ms;
         let (segment_base_offset, position) = self.place(batch.len() as u64, base_offset, next_offset, max_timestamp);
         let memory = Rc::new(BatchMemory::default());
         let this: Option<Rc<dyn Committed>> = self.this.upgrade().map(|this| this as Rc<dyn Committed>);
@@ -81,7 +134,7 @@ impl Log {
             lsn: wal_position.lsn,
             memory,
         });
-        Box::pin(wal_position.group.wait())
+        Ok(Box::pin(wal_position.group.wait()))
     }
 
     /// Where the batch goes: segment, position in it, and
@@ -105,15 +158,13 @@ impl Log {
     }
 }
 
-fn check(batch: &Bytes) -> Result<protocol::records::BatchHeader, AppendError> {
-    let corrupt = |error: BatchError| AppendError::CorruptMessage(error.to_string());
-    let view = BatchView::parse(batch).map_err(corrupt)?;
-    if view.bytes().len() != batch.len() {
-        return Err(AppendError::CorruptMessage("more than one batch".to_owned()));
+/// A stamp that renews the checksum needs a copy of its own; the usual one is done on the way into the commit.
+fn restamped(validated: &Validated, base_offset: i64, options: AppendOptions) -> Result<Option<Bytes>, AppendError> {
+    if validated.timestamps == TimestampStamp::Keep {
+        return Ok(None);
     }
-    if view.header.last_offset_delta < 0 {
-        return Err(AppendError::InvalidRecord { message: "negative last offset delta".to_owned(), records: vec![] });
-    }
-    view.verify_crc().map_err(corrupt)?;
-    Ok(view.header)
+    let mut copy = validated.bytes.to_vec();
+    let stamped = validated.stamp(&mut copy, Offset(base_offset), options.leader_epoch);
+    stamped.map_err(|error| AppendError::CorruptMessage(error.to_string()))?;
+    Ok(Some(copy.into()))
 }

@@ -17,22 +17,28 @@ impl Log {
             return Err(ReadError::OffsetOutOfRange);
         }
         if offset > self.start.get() {
-            let entry = encode_log_start(self.id, offset);
-            let position = self.volume.wal.append(&entry, &[], None, None);
-            self.state.borrow_mut().log_start_lsn.get_or_insert(position.lsn);
-            position.group.wait().await?;
-            // Somebody may have gone further meanwhile.
-            let start = offset.max(self.start.get());
-            self.move_offsets(start, self.high.get(), self.end.get());
-            self.state.borrow_mut().producers.on_log_start(Offset(start));
-            self.volume.wake.notify_one();
-            if self.state.borrow().log_start_lsn.is_none() {
-                // Write-back put the old start into the file while the new one was on its way.
-                self.state.borrow_mut().log_start_lsn = Some(position.lsn);
-                self.write_log_start().await?;
-            }
+            self.move_start(offset).await?;
         }
         Ok(Offset(self.start.get()))
+    }
+
+    /// Moves the log start, durably, then for everyone to see.
+    pub(crate) async fn move_start(&self, offset: i64) -> Result<(), StorageError> {
+        let entry = encode_log_start(self.id, offset);
+        let position = self.volume.wal.append(&entry, &[], None, None);
+        self.state.borrow_mut().log_start_lsn.get_or_insert(position.lsn);
+        position.group.wait().await?;
+        // Somebody may have gone further meanwhile.
+        let start = offset.max(self.start.get());
+        self.move_offsets(start, self.high.get(), self.end.get());
+        self.state.borrow_mut().producers.on_log_start(Offset(start));
+        self.volume.wake.notify_one();
+        if self.state.borrow().log_start_lsn.is_none() {
+            // Write-back put the old start into the file while the new one was on its way.
+            self.state.borrow_mut().log_start_lsn = Some(position.lsn);
+            self.write_log_start().await?;
+        }
+        Ok(())
     }
 
     /// Removes the partition's directory once the deletion is durable: renamed first, so that a half removed one is

@@ -41,7 +41,12 @@ impl Log {
             return Ok(read);
         }
         let (bytes_max, at_least_one) = (options.bytes_max, options.at_least_one_batch);
-        let bytes = self.read_segment(offset, limit, bytes_max, at_least_one).await?;
+        let read = self.read_segment(offset, limit, bytes_max, at_least_one).await;
+        if offset < self.start.get() {
+            // Removed while it was being read.
+            return Err(ReadError::OffsetOutOfRange);
+        }
+        let bytes = read?;
         let length = bytes.len();
         Ok(LogRead { records: vec![bytes], bytes: length, aborted_transactions: Vec::new() })
     }

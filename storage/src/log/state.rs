@@ -175,7 +175,9 @@ impl State {
         (plan.bytes > 0).then_some(plan)
     }
 
-    pub fn committed(&mut self, next_offset: i64) {
+    /// All below `next_offset` is durable.
+    pub fn committed(&mut self, next_offset: i64, high_watermark: i64) {
+        self.producers.on_high_watermark(Offset(next_offset.max(high_watermark)));
         while self.uncommitted.front().is_some_and(|(end, _)| *end <= next_offset) {
             self.uncommitted.pop_front();
         }

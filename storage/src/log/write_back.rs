@@ -10,7 +10,7 @@ use std::rc::Rc;
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::Log;
-use super::state::Plan;
+use super::state::{Head, Plan};
 use crate::error::StorageError;
 use crate::ids::Offset;
 use crate::memory::{CHUNK_BYTES, aligned_zeros};
@@ -92,7 +92,33 @@ impl Log {
         if extent == Extent::Settle && covered { self.settle().await } else { Ok(()) }
     }
 
-    fn active(&self) -> i64 {
+    /// Begins an empty segment at the log end, so that all others may be removed. `false` if somebody appends.
+    pub(crate) async fn roll_empty(self: &Rc<Log>) -> Result<bool, StorageError> {
+        if std::mem::replace(&mut self.state.borrow_mut().files.busy, true) {
+            return Ok(false);
+        }
+        let result = self.roll_empty_busy().await;
+        self.state.borrow_mut().files.busy = false;
+        result
+    }
+
+    async fn roll_empty_busy(self: &Rc<Log>) -> Result<bool, StorageError> {
+        self.prepare().await?;
+        let end = self.end.get();
+        {
+            let mut state = self.state.borrow_mut();
+            if state.files.next_offset != end || state.files.active == end {
+                return Ok(false);
+            }
+            // From here on appends go to the new segment.
+            let created_ms = self.volume.runtime.wall_clock_ms();
+            state.head = Head { base_offset: end, created_ms, ..Head::default() };
+        }
+        self.roll(end).await?;
+        Ok(true)
+    }
+
+    pub(crate) fn active(&self) -> i64 {
         self.state.borrow().files.active
     }
 

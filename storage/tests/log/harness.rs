@@ -28,7 +28,7 @@ pub fn options() -> EngineOptions {
 
 pub fn config() -> LogConfig {
     LogConfig {
-        segment_bytes: 64 * 1024,
+        segment_bytes: 110_000,
         segment_ms: 7 * 24 * 3600 * 1000,
         segment_jitter_ms: 0,
         segment_index_bytes: 10 << 20,

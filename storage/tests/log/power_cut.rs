@@ -59,7 +59,7 @@ async fn trace(runtime: Runtime, model: Model) {
         logs.push(create(&engine, &model, number).await);
     }
     engine.finish_recovery().await.unwrap();
-    for round in 0..28usize {
+    for round in 0..40usize {
         send(&engine, &model, 0, &logs[0], 1, 9_000).await;
         send(&engine, &model, 1, &logs[1], 2, 200 + 300 * (round % 7)).await;
         if round % 3 == 0 {

@@ -50,6 +50,6 @@ fn what_was_acknowledged_is_there_after_a_power_cut() {
         check(&[10, 5000, 100, 4096, 70_000, 3, 300, 20_000], policy);
         check(&[1000; 60], policy);
         // Over several files of the ring.
-        check(&[30_000, 60_000, 130_000], policy);
+        check(&[30_000, 60_000, 100_000], policy);
     }
 }
