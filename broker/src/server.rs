@@ -135,7 +135,7 @@ fn system(what: &str, error: &dyn std::fmt::Display) -> StartError {
     StartError::System { what: what.to_owned(), reason: error.to_string() }
 }
 
-fn shared(config: BrokerConfig, directories: Vec<LogDirectory>, shards: ShardHandle) -> Shared {
+pub(crate) fn shared(config: BrokerConfig, directories: Vec<LogDirectory>, shards: ShardHandle) -> Shared {
     let explicit = |name: &str, bytes: i32| {
         // Kafka's default of 100 KiB would turn the kernel's own tuning off: only a size somebody chose is set.
         usize::try_from(bytes).ok().filter(|_| config.settings.fixed.contains_key(name))
