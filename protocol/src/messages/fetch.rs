@@ -80,6 +80,7 @@ message! {
         snapshot_id:            SnapshotId,                      12+, tag 2;
         aborted_transactions:   Option<Vec<AbortedTransaction>>, 4+, null 4, = Some(Vec::new());
         preferred_read_replica: i32,                             11+, = -1;
+        // Kafka's class begins with null but its broker never sends that; librdkafka would give up the connection.
         records:                Option<Records>,                 0+, null 0, = Some(Records::default());
     }
 

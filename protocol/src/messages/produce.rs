@@ -22,7 +22,7 @@ message! {
     /// Element of [`TopicProduceData::partition_data`].
     PartitionProduceData {
         index:   i32,             0+;
-        records: Option<Records>, 0+, null 0, = Some(Records::default());
+        records: Option<Records>, 0+, null 0;
     }
 
     /// Where each batch went, or why it did not.

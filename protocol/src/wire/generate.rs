@@ -10,17 +10,29 @@ pub struct Generator {
     state: u64,
     /// One field in this many keeps its default; 0 means none does.
     defaults_one_in: u64,
+    /// Only arrays are filled, and only with untouched elements.
+    only_elements: bool,
 }
 
 impl Generator {
     /// Messages whose fields are all away from their defaults.
     pub fn new(seed: u64) -> Generator {
-        Generator { state: seed, defaults_one_in: 0 }
+        Generator { state: seed, defaults_one_in: 0, only_elements: false }
     }
 
     /// Messages in which every second field keeps its default.
     pub fn sparse(seed: u64) -> Generator {
-        Generator { state: seed, defaults_one_in: 2 }
+        Generator { state: seed, defaults_one_in: 2, only_elements: false }
+    }
+
+    /// Untouched messages, with one untouched element in every array that is not null.
+    pub fn elements() -> Generator {
+        Generator { state: 0, defaults_one_in: 0, only_elements: true }
+    }
+
+    /// Whether values other than arrays are to be left alone.
+    pub(crate) fn only_elements(&self) -> bool {
+        self.only_elements
     }
 
     /// Fills a structure's fields.
@@ -40,6 +52,9 @@ impl Generator {
     }
 
     pub(crate) fn count(&mut self) -> usize {
+        if self.only_elements {
+            return 1;
+        }
         if self.one_in(64) { 130 } else { 1 + self.next() as usize % 3 }
     }
 

@@ -54,7 +54,9 @@ impl<T: Nullable> Wire for Option<T> {
 
     #[cfg(feature = "testing")]
     fn generate(&mut self, generator: &mut super::Generator, context: Context) {
-        if self.is_some() && context.nullable && generator.one_in(4) {
+        if generator.only_elements() {
+            self.iter_mut().for_each(|value| value.generate(generator, context));
+        } else if self.is_some() && context.nullable && generator.one_in(4) {
             *self = None;
         } else {
             self.insert(T::default()).generate(generator, context);
@@ -77,7 +79,7 @@ macro_rules! numbers {
             #[cfg(feature = "testing")]
             fn generate(&mut self, generator: &mut super::Generator, _: Context) {
                 let default = *self;
-                while *self == default {
+                while *self == default && !generator.only_elements() {
                     *self = generator.number() as $type;
                 }
             }
@@ -97,8 +99,8 @@ impl Wire for bool {
     }
 
     #[cfg(feature = "testing")]
-    fn generate(&mut self, _: &mut super::Generator, _: Context) {
-        *self = !*self;
+    fn generate(&mut self, generator: &mut super::Generator, _: Context) {
+        *self ^= !generator.only_elements();
     }
 }
 
@@ -129,7 +131,9 @@ impl Wire for Uuid {
 
     #[cfg(feature = "testing")]
     fn generate(&mut self, generator: &mut super::Generator, _: Context) {
-        *self = Uuid::from_random(generator.number() as u64, generator.number() as u64);
+        if !generator.only_elements() {
+            *self = Uuid::from_random(generator.number() as u64, generator.number() as u64);
+        }
     }
 }
 
@@ -155,7 +159,9 @@ impl Wire for String {
 
     #[cfg(feature = "testing")]
     fn generate(&mut self, generator: &mut super::Generator, _: Context) {
-        *self = generator.text();
+        if !generator.only_elements() {
+            *self = generator.text();
+        }
     }
 }
 
@@ -188,7 +194,9 @@ impl Wire for Bytes {
 
     #[cfg(feature = "testing")]
     fn generate(&mut self, generator: &mut super::Generator, _: Context) {
-        *self = generator.bytes();
+        if !generator.only_elements() {
+            *self = generator.bytes();
+        }
     }
 }
 
@@ -278,7 +286,9 @@ impl Wire for Records {
 
     #[cfg(feature = "testing")]
     fn generate(&mut self, generator: &mut super::Generator, _: Context) {
-        *self = Records(vec![generator.bytes(), generator.bytes()]);
+        if !generator.only_elements() {
+            *self = Records(vec![generator.bytes(), generator.bytes()]);
+        }
     }
 }
 
