@@ -130,6 +130,15 @@ impl Engine {
         Ok(self.inner.report.borrow().clone())
     }
 
+    /// Partitions that the rings mention and nobody has opened yet.
+    pub(crate) fn recovered_logs(&self) -> Vec<LogId> {
+        let mut found = Vec::new();
+        for volume in &self.inner.volumes {
+            found.extend(volume.recovered.borrow().iter().filter(|(_, log)| !log.deleted).map(|(id, _)| *id));
+        }
+        found
+    }
+
     /// How often retention looks at every log (`log.retention.check.interval.ms`); takes effect after the current wait.
     pub fn set_retention_interval(&self, interval: Duration) {
         self.inner.retention_interval.set(interval);

@@ -11,6 +11,7 @@ pub mod ids;
 pub mod leader_epochs;
 pub mod log;
 pub mod memory;
+mod merge;
 mod open;
 pub mod producer_state;
 mod quarantine;
@@ -30,4 +31,5 @@ pub use engine::{Engine, EngineOptions, LogDirectory, LogSpec, RecoveryReport, R
 pub use error::{AppendError, FormatError, StorageError};
 pub use ids::{LeaderEpoch, LogId, Offset};
 pub use log::{AppendOptions, Appended, Log, LogConfig, LogRead, Origin, ReadLimit, ReadOptions};
+pub use merge::merge_rings;
 pub use statistics::Statistics;

@@ -1,5 +1,6 @@
 //! The log on a simulated machine: what is acknowledged stays, whatever happens to the power and the disk.
 
+mod cores;
 mod harness;
 mod power_cut;
 mod reopen;
