@@ -17,7 +17,7 @@ use storage::runtime::backend::{Backend, BackendError};
 use storage::runtime::background::Background;
 use storage::runtime::core::{self, CoreOptions, CoreThread};
 use storage::runtime::{LocalFuture, net};
-use storage::{Engine, EngineOptions, LogDirectory, RecoveryReport, StorageError};
+use storage::{Engine, EngineOptions, LogDirectory, RecoveryReport, StorageError, merge_rings};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
@@ -170,6 +170,7 @@ fn start_cores(
 ) -> Result<&'static str, StartError> {
     let config = shared.config.load_full();
     let backend: Backend = config.io_backend.parse().map_err(|error: String| system("msgloop.io.backend", &error))?;
+    fit_rings(shared, backend, mailboxes.len())?;
     let cpus = if config.pinning { core::pin_plan(mailboxes.len()) } else { vec![None; mailboxes.len()] };
     let mut opening = Vec::new();
     for ((core, mailbox), cpu) in mailboxes.into_iter().enumerate().zip(cpus) {
@@ -196,6 +197,20 @@ fn start_cores(
         name = is_open.blocking_recv().map_err(|_| ShardClosed)??;
     }
     Ok(name)
+}
+
+/// Before any core opens its rings: if they were written for another number of cores, they are merged into segments.
+fn fit_rings(shared: &Shared, backend: Backend, cores: usize) -> Result<(), StartError> {
+    let (merged, is_merged) = oneshot::channel();
+    let directories = shared.directories.clone();
+    let thread = core::start(CoreOptions { core: 0, cpu: None, backend }, move |runtime| async move {
+        // The starter waits for it.
+        let _ = merged.send(merge_rings(&runtime, &directories, cores).await);
+    })?;
+    let report = is_merged.blocking_recv().map_err(|_| ShardClosed)??;
+    thread.join();
+    log_recovery(&report);
+    Ok(())
 }
 
 fn engine_options(shared: &Shared, core: usize) -> EngineOptions {
