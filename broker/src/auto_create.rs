@@ -1,53 +1,62 @@
-//! Topics that come into being because a client asked for them (`auto.create.topics.enable`).
+//! Topics that come into being because a client asked for them (`auto.create.topics.enable`), by the same decision as
+//! CreateTopics makes with the broker's defaults.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
+use protocol::messages::CreateTopicsRequest;
+use protocol::messages::create_topics::CreatableTopic;
 use protocol::{ErrorCode, Uuid};
 
-use crate::metadata::{MetadataImage, MetadataRecord, PartitionRecord};
-use crate::shard::Shard;
+use crate::context::RequestContext;
+use crate::error::metadata_error;
+use crate::groups::{OFFSETS_TOPIC, offsets_topic};
+use crate::handlers::ClusterFacts;
+use crate::metadata::decide::topics::create_topics;
+use crate::metadata::is_internal_topic;
 
-/// Creates those of `names` that are not there, with the broker's defaults. What each is answered with: Kafka, too,
-/// says UNKNOWN_TOPIC_OR_PARTITION once more, and clients ask again.
-pub async fn create(shard: &Rc<Shard>, names: BTreeSet<String>) -> BTreeMap<String, ErrorCode> {
-    let config = shard.config();
-    let (node_id, partitions, directory) = (config.node_id, config.num_partitions, shard.directories()[0].id);
-    let ids: Vec<Uuid> = names.iter().map(|_| shard.random_id()).collect();
-    let wanted: Vec<(String, Uuid)> = names.iter().cloned().zip(ids).collect();
-    let created = shard.change_metadata(move |image| (records(image, &wanted, node_id, partitions, directory), ()));
-    let code = match created.await {
-        Ok(()) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-        Err(error) => {
-            tracing::error!(%error, "topics cannot be created");
-            ErrorCode::KAFKA_STORAGE_ERROR
-        }
-    };
-    names.into_iter().map(|name| (name, code)).collect()
+/// Creates those of `names` that are not there. What each is answered with: once it is made Kafka, too, says
+/// UNKNOWN_TOPIC_OR_PARTITION once more, and clients ask again.
+pub async fn create(context: &RequestContext, names: BTreeSet<String>) -> BTreeMap<String, ErrorCode> {
+    let (internal, plain): (Vec<String>, Vec<String>) = names.into_iter().partition(|name| is_internal_topic(name));
+    if internal.iter().any(|name| name == OFFSETS_TOPIC) {
+        // A failure is told to whoever asks for a coordinator.
+        let _ = offsets_topic::ensure(&context.shard).await;
+    }
+    let internal = internal.into_iter().map(|name| (name, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+    create_plain(context, plain).await.into_iter().chain(internal).collect()
 }
 
-fn records(
-    image: &MetadataImage,
-    wanted: &[(String, Uuid)],
-    node_id: i32,
-    partitions: i32,
-    directory: Uuid,
-) -> Vec<MetadataRecord> {
-    let partition = PartitionRecord {
-        leader: node_id,
-        leader_epoch: 0,
-        partition_epoch: 0,
-        replicas: vec![node_id],
-        isr: vec![node_id],
-        directories: vec![directory],
-    };
-    let partitions = vec![partition; usize::try_from(partitions).unwrap_or(1)];
-    let missing = wanted.iter().filter(|(name, _)| image.topic(name).is_none());
-    let topic = |(name, id): &(String, Uuid)| {
-        [
-            MetadataRecord::TopicCreated { name: name.clone(), id: *id },
-            MetadataRecord::PartitionsAdded { topic: *id, partitions: partitions.clone() },
-        ]
-    };
-    missing.flat_map(topic).collect()
+async fn create_plain(context: &RequestContext, names: Vec<String>) -> Vec<(String, ErrorCode)> {
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let facts = ClusterFacts::of(context);
+    let request = CreateTopicsRequest { topics: names.iter().map(|name| topic(name)).collect(), ..Default::default() };
+    let mut ids: Vec<Uuid> = names.iter().map(|_| context.shard.random_id()).collect();
+    let decided = context.shard.change_metadata(move |image| {
+        let next_id = || ids.pop().expect("one id for each topic");
+        create_topics(image, &facts.cluster(), &request, next_id)
+    });
+    match decided.await {
+        Ok(results) => {
+            results.into_iter().map(|(name, result)| (name, told(result.err().map(|error| error.code)))).collect()
+        }
+        Err(error) => {
+            let code = metadata_error(&error).code;
+            names.into_iter().map(|name| (name, code)).collect()
+        }
+    }
+}
+
+/// Partitions and replicas as the broker's settings have them.
+fn topic(name: &str) -> CreatableTopic {
+    CreatableTopic { name: name.to_owned(), num_partitions: -1, replication_factor: -1, ..Default::default() }
+}
+
+fn told(error: Option<ErrorCode>) -> ErrorCode {
+    match error {
+        // Made, by us or by another client meanwhile.
+        None | Some(ErrorCode::TOPIC_ALREADY_EXISTS) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        Some(code) => code,
+    }
 }

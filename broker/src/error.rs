@@ -35,8 +35,6 @@ pub fn append_code(error: &AppendError) -> ErrorCode {
         AppendError::OutOfOrderSequence(_) => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
         AppendError::InvalidProducerEpoch(_) => ErrorCode::INVALID_PRODUCER_EPOCH,
         AppendError::InvalidTransactionState(_) => ErrorCode::INVALID_TXN_STATE,
-        AppendError::RecordListTooLarge { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
-        AppendError::CoordinatorFenced(_) => ErrorCode::TRANSACTION_COORDINATOR_FENCED,
         AppendError::Storage(error) => storage_code(error),
     }
 }

@@ -76,7 +76,7 @@ async fn create_missing(context: &RequestContext, rows: &mut [MetadataResponseTo
     if names.is_empty() {
         return;
     }
-    let results = crate::auto_create::create(&context.shard, names).await;
+    let results = crate::auto_create::create(context, names).await;
     for row in rows.iter_mut().filter(is_missing) {
         let result = row.name.as_ref().and_then(|name| results.get(name)).copied();
         row.error_code = result.unwrap_or(row.error_code);

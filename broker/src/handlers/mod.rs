@@ -38,14 +38,14 @@ use crate::context::RequestContext;
 use crate::metadata::decide::Cluster;
 
 /// What a decision on metadata needs to know of this node, fit to travel to the core that decides.
-struct ClusterFacts {
+pub(crate) struct ClusterFacts {
     node_id: i32,
     directories: Vec<Uuid>,
     config: Arc<BrokerConfig>,
 }
 
 impl ClusterFacts {
-    fn of(context: &RequestContext) -> ClusterFacts {
+    pub(crate) fn of(context: &RequestContext) -> ClusterFacts {
         ClusterFacts {
             node_id: context.shard.identity().node_id,
             directories: context.shard.directories().iter().map(|directory| directory.id).collect(),
@@ -53,7 +53,7 @@ impl ClusterFacts {
         }
     }
 
-    fn cluster(&self) -> Cluster<'_> {
+    pub(crate) fn cluster(&self) -> Cluster<'_> {
         Cluster { node_id: self.node_id, directories: &self.directories, config: &self.config }
     }
 }
