@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use protocol::Uuid;
 use storage::runtime::LocalFuture;
-use storage::{LogId, LogSpec, StorageError};
+use storage::{LogId, LogSpec, PARTITION_METADATA, StorageError};
 
 use crate::config::{BrokerConfig, topic_config};
 use crate::metadata::{ImageChange, MetadataImage, NewPartition, ResourceId, change_between};
@@ -114,6 +114,7 @@ async fn open_log(
     create: bool,
 ) -> Result<Partition, StorageError> {
     let config = topic_config(&image.topic_config(&new.topic), &shard.config().settings);
+    let create = create || !was_created(shard, new).await?;
     let spec = LogSpec {
         id: new.id,
         topic: new.topic.to_string(),
@@ -123,6 +124,26 @@ async fn open_log(
     };
     let log = shard.engine().open_log(spec).await?;
     Ok(Partition::new(Rc::from(&*new.topic), log, leadership(shard, image, new.id), &config))
+}
+
+/// Whether the log's directory is complete. A broker that was killed between the record of a topic and the last of its
+/// directories finds some missing, or without their content; such a log has never taken a record, as appends come after
+/// the whole of the topic's creation.
+async fn was_created(shard: &Shard, new: &NewPartition) -> Result<bool, StorageError> {
+    let directory = shard.directories().iter().find(|directory| directory.id == new.directory);
+    let Some(directory) = directory else {
+        return Err(StorageError::Refused(format!("no log directory has the id {}", new.directory)));
+    };
+    let path = directory.path.join(format!("{}-{}", new.topic, new.id.partition)).join(PARTITION_METADATA);
+    match shard.runtime().disk().stat(&path).await {
+        Ok(found) if found.bytes > 0 => Ok(true),
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            tracing::warn!(path = %path.display(), "the partition's directory is missing or empty: it begins anew");
+            Ok(false)
+        }
+        Err(error) => Err(StorageError::Refused(format!("{} cannot be read: {error}", path.display()))),
+    }
 }
 
 fn leadership(shard: &Shard, image: &MetadataImage, id: LogId) -> Leadership {

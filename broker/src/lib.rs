@@ -12,6 +12,7 @@ pub mod config;
 pub mod context;
 pub mod delayed;
 pub mod error;
+pub mod failures;
 pub mod fetch_sessions;
 pub mod groups;
 pub mod handlers;

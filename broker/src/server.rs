@@ -13,16 +13,18 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use protocol::Uuid;
+use storage::directory::{self, LockedDirectory};
 use storage::runtime::backend::{Backend, BackendError};
 use storage::runtime::background::Background;
 use storage::runtime::core::{self, CoreOptions, CoreThread};
 use storage::runtime::{LocalFuture, net};
-use storage::{Engine, EngineOptions, LogDirectory, RecoveryReport, StorageError, merge_rings};
+use storage::{Engine, EngineOptions, RecoveryReport, StorageError, merge_rings};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
 use crate::assignments;
 use crate::config::{BrokerConfig, Listener};
+use crate::failures::Failures;
 use crate::housekeeping;
 use crate::metadata::{MetadataError, MetadataImage, MetadataLog, MetadataRecord, metadata_log_spec};
 use crate::net::{ConnectionSlots, MemoryBudget, NetShared, SocketBuffers, listener};
@@ -75,20 +77,34 @@ pub struct Server {
     background: Background,
     addresses: Vec<(String, SocketAddr)>,
     backend: &'static str,
+    failures: Failures,
+    /// Locked until the process is done with them.
+    _directories: Vec<LockedDirectory>,
 }
 
 impl Server {
     /// Starts a broker; it serves clients when this returns. Blocks; not for use on a core.
-    pub fn start(config: BrokerConfig, directories: Vec<LogDirectory>) -> Result<Server, StartError> {
+    pub fn start(config: BrokerConfig) -> Result<Server, StartError> {
+        let directories = directory::open_all(&config.log_dirs, config.node_id, None)?;
+        let cluster_id = cluster_of(&directories)?;
         let background = Background::start(1).map_err(|error| system("starting threads", &error))?;
         let cores = if config.cores == 0 { core::default_cores() } else { config.cores };
         let (shards, mailboxes) = ShardHandle::new(cores);
-        let shared = shared(config, directories, shards.clone());
+        let failures = Failures::new(directories.iter().map(|directory| directory.path().to_owned()).collect());
+        let shared = shared(config, &directories, shards.clone());
         let mut threads = Vec::new();
         let started = start_cores(&shared, mailboxes, &mut threads)
-            .and_then(|backend| Ok((backend, background.block_on(bring_up(&shared))?)));
+            .and_then(|backend| Ok((backend, background.block_on(bring_up(&shared, cluster_id, &failures))?)));
         match started {
-            Ok((backend, addresses)) => Ok(Server { cores: threads, shards, background, addresses, backend }),
+            Ok((backend, addresses)) => Ok(Server {
+                cores: threads,
+                shards,
+                background,
+                addresses,
+                backend,
+                failures,
+                _directories: directories,
+            }),
             Err(error) => {
                 background.block_on(stop_cores(&shards));
                 threads.into_iter().for_each(CoreThread::join);
@@ -112,6 +128,11 @@ impl Server {
         &self.shards
     }
 
+    /// Log directories that have failed.
+    pub fn failures(&self) -> &Failures {
+        &self.failures
+    }
+
     /// The second runtime: admin HTTP, signals.
     pub fn background(&self) -> &Background {
         &self.background
@@ -131,11 +152,17 @@ impl Server {
     }
 }
 
+/// The cluster the directories say they belong to.
+fn cluster_of(directories: &[LockedDirectory]) -> Result<Uuid, StartError> {
+    let text = directories.first().map(|directory| directory.identity().cluster_id.as_str()).unwrap_or_default();
+    Uuid::parse(text).ok_or_else(|| system("log.dirs", &format!("{text:?} is no cluster id")))
+}
+
 fn system(what: &str, error: &dyn std::fmt::Display) -> StartError {
     StartError::System { what: what.to_owned(), reason: error.to_string() }
 }
 
-pub(crate) fn shared(config: BrokerConfig, directories: Vec<LogDirectory>, shards: ShardHandle) -> Shared {
+fn shared(config: BrokerConfig, directories: &[LockedDirectory], shards: ShardHandle) -> Shared {
     let explicit = |name: &str, bytes: i32| {
         // Kafka's default of 100 KiB would turn the kernel's own tuning off: only a size somebody chose is set.
         usize::try_from(bytes).ok().filter(|_| config.settings.fixed.contains_key(name))
@@ -156,7 +183,7 @@ pub(crate) fn shared(config: BrokerConfig, directories: Vec<LogDirectory>, shard
         image: Arc::default(),
         identity: Arc::new(OnceLock::new()),
         endpoints: Arc::new(OnceLock::new()),
-        directories: directories.into(),
+        directories: directories.iter().map(LockedDirectory::log_directory).collect(),
         net,
         shards,
     }
@@ -227,9 +254,20 @@ fn engine_options(shared: &Shared, core: usize) -> EngineOptions {
 }
 
 /// From open engines to open listeners.
-async fn bring_up(shared: &Shared) -> Result<Vec<(String, SocketAddr)>, StartError> {
+async fn bring_up(
+    shared: &Shared,
+    cluster_id: Uuid,
+    failures: &Failures,
+) -> Result<Vec<(String, SocketAddr)>, StartError> {
     let shards = &shared.shards;
-    let image = shards.run_on(METADATA_CORE, |shard| Box::pin(load_metadata(shard.clone()))).await??;
+    let failures = failures.clone();
+    on_each(shards, move |shard| {
+        let failures = failures.clone();
+        shard.engine().on_failure(move |directory, error| failures.report(directory, error));
+        Box::pin(std::future::ready(()))
+    })
+    .await?;
+    let image = shards.run_on(METADATA_CORE, move |shard| Box::pin(load_metadata(shard.clone(), cluster_id))).await??;
     on_each(shards, move |shard| Box::pin(assignments::open_all(shard.clone(), image.clone()))).await?;
     for report in on_each(shards, |shard| Box::pin(finish_recovery(shard.clone()))).await? {
         log_recovery(&report?);
@@ -253,15 +291,20 @@ async fn on_each<R: Send + 'static>(
 }
 
 /// Reads the metadata, or begins it, and puts it in force.
-async fn load_metadata(shard: Rc<Shard>) -> Result<Arc<MetadataImage>, StartError> {
+async fn load_metadata(shard: Rc<Shard>, cluster_id: Uuid) -> Result<Arc<MetadataImage>, StartError> {
     let directory = &shard.directories()[0];
     let create = !has_metadata(&shard, directory.path.clone()).await?;
     let log = shard.engine().open_log(metadata_log_spec(directory.id, create)).await?;
     let snapshot_bytes = shard.config().metadata_snapshot_bytes;
     let log = MetadataLog::load(shard.runtime().clone(), shard.engine().clone(), log, snapshot_bytes).await?;
-    let (node_id, rack, cluster_id) = (shard.config().node_id, shard.config().rack.clone(), shard.random_id());
+    let (node_id, rack) = (shard.config().node_id, shard.config().rack.clone());
     log.change(|image| (registration(image, node_id, rack, cluster_id), ())).await?;
     let image = log.image();
+    if image.cluster_id != cluster_id {
+        let reason =
+            format!("the metadata is of cluster {}, the log directories are of {cluster_id}", image.cluster_id);
+        return Err(system("log.dirs", &reason));
+    }
     let identity = Identity { cluster_id: image.cluster_id.to_string(), node_id };
     shard.set_identity(identity);
     assignments::take_over_settings(&shard, &image);

@@ -401,11 +401,6 @@ impl Shard {
         assert!(self.metadata_log.set(Rc::new(log)).is_ok(), "the metadata log is opened once");
     }
 
-    /// The metadata log, on [`METADATA_CORE`].
-    pub(crate) fn metadata_log(&self) -> Option<&Rc<MetadataLog>> {
-        self.metadata_log.get()
-    }
-
     /// Serves this core's mailbox until [`Shard::stop`].
     pub async fn serve(self: Rc<Self>, mailbox: Mailbox) {
         loop {

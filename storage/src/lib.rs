@@ -32,4 +32,5 @@ pub use error::{AppendError, FormatError, StorageError};
 pub use ids::{LeaderEpoch, LogId, Offset};
 pub use log::{AppendOptions, Appended, Log, LogConfig, LogRead, Origin, ReadLimit, ReadOptions};
 pub use merge::merge_rings;
+pub use open::PARTITION_METADATA;
 pub use statistics::Statistics;
