@@ -18,7 +18,7 @@ use storage::runtime::backend::{Backend, BackendError};
 use storage::runtime::background::Background;
 use storage::runtime::core::{self, CoreOptions, CoreThread};
 use storage::runtime::{LocalFuture, net};
-use storage::{Engine, EngineOptions, RecoveryReport, StorageError, merge_rings};
+use storage::{Engine, EngineOptions, LogDirectory, RecoveryReport, StorageError, merge_rings};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
@@ -91,7 +91,8 @@ impl Server {
         let cores = if config.cores == 0 { core::default_cores() } else { config.cores };
         let (shards, mailboxes) = ShardHandle::new(cores);
         let failures = Failures::new(directories.iter().map(|directory| directory.path().to_owned()).collect());
-        let shared = shared(config, &directories, shards.clone());
+        let log_directories = directories.iter().map(LockedDirectory::log_directory).collect();
+        let shared = shared(config, log_directories, shards.clone());
         let mut threads = Vec::new();
         let started = start_cores(&shared, mailboxes, &mut threads)
             .and_then(|backend| Ok((backend, background.block_on(bring_up(&shared, cluster_id, &failures))?)));
@@ -162,7 +163,7 @@ fn system(what: &str, error: &dyn std::fmt::Display) -> StartError {
     StartError::System { what: what.to_owned(), reason: error.to_string() }
 }
 
-fn shared(config: BrokerConfig, directories: &[LockedDirectory], shards: ShardHandle) -> Shared {
+pub(crate) fn shared(config: BrokerConfig, directories: Vec<LogDirectory>, shards: ShardHandle) -> Shared {
     let explicit = |name: &str, bytes: i32| {
         // Kafka's default of 100 KiB would turn the kernel's own tuning off: only a size somebody chose is set.
         usize::try_from(bytes).ok().filter(|_| config.settings.fixed.contains_key(name))
@@ -183,7 +184,7 @@ fn shared(config: BrokerConfig, directories: &[LockedDirectory], shards: ShardHa
         image: Arc::default(),
         identity: Arc::new(OnceLock::new()),
         endpoints: Arc::new(OnceLock::new()),
-        directories: directories.iter().map(LockedDirectory::log_directory).collect(),
+        directories: directories.into(),
         net,
         shards,
     }

@@ -88,6 +88,13 @@ pub struct Append {
     pub then: Then,
 }
 
+impl Append {
+    /// Size in a batch, roughly; at least one byte.
+    pub fn bytes(&self) -> usize {
+        1 + self.records.iter().map(GroupRecord::bytes).sum::<usize>()
+    }
+}
+
 /// Everything one event asks for.
 #[derive(Debug, Default)]
 pub struct Effects {

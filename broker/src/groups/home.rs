@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
 use protocol::ErrorCode;
 use storage::LogId;
@@ -15,6 +16,9 @@ use super::settings::GroupSettings;
 use super::state::GroupState;
 use crate::partition::Partition;
 use crate::shard::Shard;
+
+/// Offsets that wait for their turn in a partition; beyond it clients are told to come again.
+const QUEUED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Whether a partition's groups can be asked.
 pub(super) enum Phase {
@@ -36,8 +40,15 @@ pub(super) struct Queued {
 pub struct Settled(Vec<oneshot::Receiver<Result<(), ErrorCode>>>);
 
 impl Settled {
-    /// Waits; the code is the one clients are to see.
-    pub async fn wait(self) -> Result<(), ErrorCode> {
+    /// Waits for `offsets.commit.timeout.ms` at most; the code is the one clients are to see. What took too long may
+    /// still become durable: clients say it again.
+    pub async fn wait(self, shard: &Shard) -> Result<(), ErrorCode> {
+        let timeout_ms = u64::try_from(shard.config().offsets_commit_timeout_ms).unwrap_or(0);
+        let settled = shard.runtime().timeout(Duration::from_millis(timeout_ms), self.all()).await;
+        settled.unwrap_or(Err(ErrorCode::COORDINATOR_NOT_AVAILABLE))
+    }
+
+    async fn all(self) -> Result<(), ErrorCode> {
         for done in self.0 {
             done.await.unwrap_or(Err(ErrorCode::NOT_COORDINATOR))?;
         }
@@ -50,8 +61,9 @@ pub struct Home {
     pub(super) partition: Rc<Partition>,
     settings: Rc<GroupSettings>,
     pub(super) phase: RefCell<Phase>,
-    /// Bounded by the requests behind it, each of which waits.
     pub(super) queue: RefCell<VecDeque<Queued>>,
+    /// Bytes in `queue`; see [`Home::check_room`].
+    pub(super) queued_bytes: Cell<usize>,
     pub(super) queued: Notify,
     pub(super) writing: Cell<bool>,
     /// Bytes in the log since everything alive was written anew.
@@ -68,6 +80,7 @@ impl Home {
             settings,
             phase: RefCell::new(phase),
             queue: RefCell::default(),
+            queued_bytes: Cell::new(0),
             queued: Notify::new(),
             writing: Cell::new(false),
             grown_bytes: Cell::new(0),
@@ -141,6 +154,12 @@ impl Home {
         Ok((result, shard.groups().carry_out(shard, self, effects)))
     }
 
+    /// Whether more offsets may be committed: not while the disk takes so long that much is waiting already.
+    /// (Membership needs no such check, its records are few.)
+    pub fn check_room(&self) -> Result<(), ErrorCode> {
+        if self.queued_bytes.get() < QUEUED_BYTES_MAX { Ok(()) } else { Err(ErrorCode::COORDINATOR_NOT_AVAILABLE) }
+    }
+
     /// Settles when everything asked for so far has.
     pub fn settled_so_far(self: &Rc<Home>, shard: &Rc<Shard>) -> Settled {
         if !self.writing.get() {
@@ -162,6 +181,7 @@ impl Home {
         let mut settled = Vec::with_capacity(appends.len());
         for append in appends {
             let (done, receiver) = oneshot::channel();
+            self.queued_bytes.set(self.queued_bytes.get() + append.bytes());
             self.queue.borrow_mut().push_back(Queued { append, done });
             settled.push(receiver);
         }

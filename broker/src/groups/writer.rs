@@ -133,11 +133,14 @@ impl Home {
         let mut bytes = 0;
         let fits = |queued: &&Queued| {
             let first = bytes == 0;
-            bytes += 1 + queued.append.records.iter().map(GroupRecord::bytes).sum::<usize>();
+            bytes += queued.append.bytes();
             first || bytes <= BATCH_BYTES_MAX
         };
         let count = queue.iter().take_while(fits).count();
-        (count > 0).then(|| queue.drain(..count).collect())
+        let taken: Vec<Queued> = queue.drain(..count).collect();
+        let taken_bytes: usize = taken.iter().map(|queued| queued.append.bytes()).sum();
+        self.queued_bytes.set(self.queued_bytes.get() - taken_bytes);
+        (count > 0).then_some(taken)
     }
 
     /// Appends `records`, in several batches if need be. Returns the offset of the first, and what completes when all

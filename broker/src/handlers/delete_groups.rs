@@ -26,7 +26,7 @@ async fn delete(context: &RequestContext, group_id: String) -> DeletableGroupRes
     let work = at_home(&context.shard, &group_id, move |shard, home| {
         Box::pin(async move {
             let (results, settled) = home.change(&shard, |state, _, effects| state.delete_groups(&names, effects))?;
-            settled.wait().await?;
+            settled.wait(&shard).await?;
             results.into_iter().next().ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)
         })
     });

@@ -42,7 +42,7 @@ async fn leave(
         Box::pin(async move {
             let leave = home.change(&shard, |state, now_ms, effects| state.leave(&group_id, &members, now_ms, effects));
             let (responses, settled) = leave?;
-            settled.wait().await?;
+            settled.wait(&shard).await?;
             Ok(responses)
         })
     });

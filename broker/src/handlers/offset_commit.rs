@@ -47,6 +47,7 @@ async fn commit(
     let group_id = request.group_id.clone();
     let work = at_home(&context.shard, &group_id, move |shard, home| {
         Box::pin(async move {
+            home.check_room()?;
             let who = Committer {
                 member_id: &request.member_id,
                 group_instance_id: request.group_instance_id.as_deref(),
@@ -58,7 +59,7 @@ async fn commit(
                 state.commit_offsets(&request.group_id, event, now_ms, effects)
             })?;
             let committed = committed?;
-            settled.wait().await?;
+            settled.wait(&shard).await?;
             Ok(committed)
         })
     });

@@ -69,7 +69,7 @@ async fn delete(
             let (deleted, settled) =
                 home.change(&shard, |state, _, effects| state.delete_offsets(&group_id, &topics, effects))?;
             let deleted = deleted?;
-            settled.wait().await?;
+            settled.wait(&shard).await?;
             Ok(deleted)
         })
     });

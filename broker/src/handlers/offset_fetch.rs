@@ -51,7 +51,7 @@ async fn fetch(context: &RequestContext, mut group: OffsetFetchRequestGroup, sta
     let work = at_home(&context.shard, &group_id, move |shard, home| {
         Box::pin(async move {
             if stable {
-                home.settled_so_far(&shard).wait().await?;
+                home.settled_so_far(&shard).wait(&shard).await?;
             }
             home.read(|state| match &group.topics {
                 Some(topics) => state.fetch_offsets(&group.group_id, topics),

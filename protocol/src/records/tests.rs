@@ -177,6 +177,26 @@ fn snappy_is_read_with_and_without_framing() {
     }
 }
 
+/// Java reads no other: independent blocks (flag bit 5) without a content size, of 64 KiB (block descriptor 4).
+#[test]
+fn lz4_frames_are_of_the_kind_java_reads() {
+    let frame = compress(Compression::Lz4(9), &[7; 200_000]).unwrap();
+    assert_eq!((&frame[..4], frame[4] & 0x28, frame[5]), (&b"\x04\x22\x4d\x18"[..], 0x20, 0x40));
+}
+
+#[test]
+fn sequence_numbers_count_from_the_base_and_wrap() {
+    for (base_sequence, expected) in [(-1, [-1, -1]), (0, [0, 1]), (i32::MAX, [i32::MAX, 0])] {
+        let mut builder = BatchBuilder::new(BatchHeader { base_sequence, ..BatchHeader::default() }, Compression::None);
+        builder.append(NewRecord::default()).unwrap();
+        builder.append(NewRecord::default()).unwrap();
+        let bytes = builder.build().unwrap();
+        let batch = BatchView::parse(&bytes).unwrap();
+        let got: Vec<_> = batch.records(batch.payload()).map(|record| record.unwrap().sequence).collect();
+        assert_eq!((got, batch.header.last_sequence()), (expected.to_vec(), expected[1]));
+    }
+}
+
 #[test]
 fn bombs_stop_at_the_bound() {
     let zeros = vec![0; 1 << 22];

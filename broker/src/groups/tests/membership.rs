@@ -109,6 +109,22 @@ fn an_assignment_that_could_not_be_recorded_is_told_and_the_group_rebalances() {
 }
 
 #[test]
+fn what_a_leader_says_twice_in_a_generation_is_recorded_once() {
+    let mut world = World::new();
+    let ids = world.completing(&[Join::new("")]);
+    world.prompt = false;
+    let first = world.sync(&ids[0], 1, &[(&ids[0], "first")]);
+    let second = world.sync(&ids[0], 1, &[(&ids[0], "second")]);
+    assert_eq!(world.synced(first).error_code, ErrorCode::REBALANCE_IN_PROGRESS);
+    while !world.pending.is_empty() {
+        world.settle(Ok(()));
+    }
+    assert_eq!(world.synced(second).assignment, "first");
+    let again = super::replay::replayed(&world.settings, &world.log, world.now_ms);
+    assert_eq!(again.describe(GROUP, 5).members[0].member_assignment, "first");
+}
+
+#[test]
 fn an_assignment_of_a_generation_that_is_over_counts_for_nothing() {
     let mut world = World::new();
     let ids = world.completing(&[Join::new("")]);

@@ -1,5 +1,6 @@
 //! The state machine in a world of its own: a clock that is set by hand, a log that fails when told to.
 
+mod driver;
 mod membership;
 mod offsets;
 mod random;

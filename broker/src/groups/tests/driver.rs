@@ -1,0 +1,228 @@
+//! The driver on a simulated machine: a real log, power cuts, a disk that fails.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use protocol::records::Batches;
+use storage::runtime::Runtime;
+use storage::runtime::simulated::{CrashPolicy, Fault, FaultEffect, OperationKind, Simulation};
+use storage::{Engine, EngineOptions, LogDirectory, LogId, LogSpec, ReadLimit, ReadOptions};
+
+use super::*;
+use crate::config::{BrokerConfig, Settings, topic_config};
+use crate::groups::OFFSETS_TOPIC;
+use crate::groups::home::Home;
+use crate::partition::{Leadership, Partition};
+use crate::shard::{PartitionSlot, Shard, ShardHandle};
+
+const HOME: LogId = LogId { topic_id: Uuid([5; 16]), partition: 0 };
+
+/// A core with one `__consumer_offsets` partition.
+async fn core(runtime: Runtime, create: bool) -> Rc<Shard> {
+    let config = BrokerConfig::new(Settings::default()).expect("the defaults are right");
+    let directory = LogDirectory { id: Uuid([1; 16]), path: "data".into() };
+    runtime.disk().create_directory_all(&directory.path).await.expect("created");
+    runtime.disk().sync_directory("".as_ref()).await.expect("synced");
+    let options = EngineOptions {
+        core: 0,
+        cores: 1,
+        directories: vec![directory.clone()],
+        wal_bytes_max: 16 << 20,
+        wal_file_bytes: 1 << 20,
+        tail_bytes_max: 32 << 20,
+    };
+    let engine = Engine::open(runtime.clone(), options).await.expect("opened");
+    let topic = topic_config(&Default::default(), &config.settings);
+    let spec = LogSpec {
+        id: HOME,
+        topic: OFFSETS_TOPIC.to_owned(),
+        directory: directory.id,
+        config: topic.log.clone(),
+        create,
+    };
+    let log = engine.open_log(spec).await.expect("the log opens");
+    engine.finish_recovery().await.expect("recovered");
+    let leadership = Leadership { is_leader: true, in_sync_replicas: 1, ..Default::default() };
+    let partition = Partition::new(OFFSETS_TOPIC.into(), log, leadership, &topic);
+    let (shards, _) = ShardHandle::new(1);
+    let shard = Shard::new(0, runtime, engine, crate::server::shared(config, vec![directory], shards));
+    shard.set_partition(HOME, Some(PartitionSlot::Online(Rc::new(partition))));
+    shard
+}
+
+/// The groups of the partition, once they are loaded.
+async fn home(shard: &Rc<Shard>) -> Rc<Home> {
+    let home = shard.groups().home(shard, HOME).expect("ours");
+    while home.read(|_| ()) == Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS) {
+        shard.runtime().sleep(Duration::from_millis(1)).await;
+    }
+    home
+}
+
+async fn commit(shard: &Rc<Shard>, home: &Rc<Home>, group_id: &str, offset: i64) -> Result<(), ErrorCode> {
+    let commit = OffsetToCommit { partition: 0, offset, leader_epoch: -1, metadata: None };
+    let topics = [TopicToCommit { name: "t".to_owned(), topic_id: TOPIC_ID, partitions: vec![commit] }];
+    let event = CommitEvent { who: NOBODY, version: 8, retention_ms: -1, topics: &topics };
+    let (committed, settled) =
+        home.change(shard, |state, now_ms, effects| state.commit_offsets(group_id, event, now_ms, effects))?;
+    committed?;
+    settled.wait(shard).await
+}
+
+fn committed(home: &Home, group_id: &str) -> Option<i64> {
+    home.read(|state| state.offsets().get(group_id, "t", 0).map(|offset| offset.offset)).expect("loaded")
+}
+
+async fn batches(shard: &Rc<Shard>) -> usize {
+    let partition = shard.partition(HOME).expect("open");
+    let options = ReadOptions {
+        offset: partition.log().log_start_offset(),
+        bytes_max: 16 << 20,
+        at_least_one_batch: true,
+        limit: ReadLimit::LogEnd,
+    };
+    let read = partition.log().read(options).await.expect("read");
+    Batches::new(&read.records.concat()).map(|batch| batch.expect("whole")).count()
+}
+
+#[test]
+fn commits_that_come_together_share_batches_and_none_is_seen_before_it_is_durable() {
+    let simulation = Simulation::new(1);
+    let runtime = simulation.runtime();
+    simulation.run(async move {
+        let shard = core(runtime, true).await;
+        let home = home(&shard).await;
+        let names: Vec<String> = (0..500).map(|number| format!("g{number}")).collect();
+        let outcomes = join_all(names.iter().map(|name| commit(&shard, &home, name, 7))).await;
+        assert!(outcomes.iter().all(Result::is_ok));
+        assert!(names.iter().all(|name| committed(&home, name) == Some(7)));
+        assert!(batches(&shard).await <= 10, "{}", batches(&shard).await);
+    });
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_a_power_cut_at_any_moment() {
+    for seed in 0..40 {
+        let simulation = Simulation::new(seed);
+        let runtime = simulation.runtime();
+        let acknowledged = Rc::new(std::cell::RefCell::new(BTreeMap::new()));
+        let acks = acknowledged.clone();
+        // The machine stops in the middle of the third round at the latest.
+        let stop_after = 25 + seed;
+        simulation.run({
+            let runtime = runtime.clone();
+            async move {
+                core(runtime, true).await.engine().close().await.expect("closed");
+            }
+        });
+        simulation.stop_after_changes(stop_after);
+        let _ = simulation.run_until_stopped(async move {
+            let shard = core(runtime, false).await;
+            let home = home(&shard).await;
+            for offset in 1..200 {
+                let names: Vec<String> = (0..5).map(|number| format!("g{number}")).collect();
+                let commits = names.iter().map(|name| {
+                    let (shard, home, acks) = (&shard, &home, &acks);
+                    async move {
+                        commit(shard, home, name, offset).await.expect("the disk is fine");
+                        acks.borrow_mut().insert(name.clone(), offset);
+                    }
+                });
+                join_all(commits).await;
+            }
+        });
+        let simulation = simulation.crash(CrashPolicy::Random);
+        let runtime = simulation.runtime();
+        let acknowledged = acknowledged.borrow().clone();
+        simulation.run(async move {
+            let shard = core(runtime, false).await;
+            let home = home(&shard).await;
+            for (name, offset) in &acknowledged {
+                let found = committed(&home, name).unwrap_or(-1);
+                assert!(found == *offset || found == offset + 1, "seed {seed}: {name} at {found}, {offset} was acked");
+            }
+        });
+    }
+}
+
+#[test]
+fn a_partition_that_has_grown_is_written_anew_and_says_the_same() {
+    let simulation = Simulation::new(3);
+    let runtime = simulation.runtime();
+    simulation.run(async move {
+        let shard = core(runtime, true).await;
+        let home = home(&shard).await;
+        for round in 0..20 {
+            for group in ["a", "b"] {
+                commit(&shard, &home, group, round).await.expect("durable");
+            }
+        }
+        home.grown_bytes.set(1 << 40);
+        commit(&shard, &home, "b", 99).await.expect("durable");
+        shard.runtime().sleep(Duration::from_secs(1)).await;
+        let log = shard.partition(HOME).expect("open").log().clone();
+        assert_eq!((log.log_start_offset().0, log.log_end_offset().0), (41, 45), "two groups, two offsets");
+        assert!(home.grown_bytes.get() < 1_000);
+    });
+    let simulation = simulation.crash(CrashPolicy::LoseAll);
+    let runtime = simulation.runtime();
+    simulation.run(async move {
+        let shard = core(runtime, false).await;
+        assert_eq!(
+            shard.groups().home(&shard, HOME).map(|home| home.read(|_| ())),
+            Ok(Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS))
+        );
+        let home = home(&shard).await;
+        assert_eq!((committed(&home, "a"), committed(&home, "b")), (Some(19), Some(99)));
+        assert_eq!(home.read(GroupState::group_count), Ok(2));
+    });
+}
+
+#[test]
+fn members_are_answered_by_the_clock_and_when_the_partition_goes() {
+    let simulation = Simulation::new(4);
+    let runtime = simulation.runtime();
+    simulation.run(async move {
+        let shard = core(runtime, true).await;
+        let home = home(&shard).await;
+        let join = |name: &str| {
+            let join = Join::instance(name);
+            let (answer, _) = home
+                .change(&shard, |state, now_ms, effects| {
+                    let (token, answer) = shard.groups().wait();
+                    let client = ("client", "/127.0.0.1");
+                    let event = JoinEvent::new(&join.request(), 5, client, shard.random_id(), token);
+                    state.join(GROUP, &event, now_ms, effects);
+                    answer
+                })
+                .expect("loaded");
+            answer
+        };
+        let started = shard.runtime().now();
+        let Ok(Reply::Join(response)) = join("s").await else { panic!("no answer") };
+        assert_eq!((response.error_code, response.generation_id), (ErrorCode::NONE, 1));
+        assert_eq!(shard.runtime().now().since(started).as_millis(), 3_000, "group.initial.rebalance.delay.ms");
+        let parked = join("other");
+        shard.groups().close_all(&shard);
+        let Ok(Reply::Join(response)) = parked.await else { panic!("no answer") };
+        assert_eq!(response.error_code, ErrorCode::NOT_COORDINATOR);
+    });
+}
+
+#[test]
+fn a_disk_that_fails_is_told_and_nothing_is_pretended() {
+    let simulation = Simulation::new(5);
+    let runtime = simulation.runtime();
+    let (shard, home) = simulation.run(async move {
+        let shard = core(runtime, true).await;
+        let home = home(&shard).await;
+        commit(&shard, &home, "g", 1).await.expect("durable");
+        (shard, home)
+    });
+    simulation.inject(Fault::new(&[OperationKind::Write], FaultEffect::Error));
+    simulation.run(async move {
+        assert_eq!(commit(&shard, &home, "g", 2).await, Err(ErrorCode::NOT_COORDINATOR));
+        assert_eq!(commit(&shard, &home, "g", 3).await, Err(ErrorCode::NOT_COORDINATOR));
+        assert_eq!(committed(&home, "g"), Some(1));
+    });
+}
