@@ -11,11 +11,20 @@ use crate::error::StorageError;
 /// Called once, with the reason, when a directory fails.
 pub type FailureListener = Box<dyn Fn(&StorageError)>;
 
+/// Who found the disk full; space for one is not space for the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// Making a file of the ring.
+    Ring,
+    /// Writing segments and what belongs to them.
+    Segments,
+}
+
 /// The state of one log directory on one core.
 pub struct Health {
     directory: String,
     failed: RefCell<Option<StorageError>>,
-    full: Cell<bool>,
+    full: [Cell<bool>; 2],
     listeners: RefCell<Vec<FailureListener>>,
     changed: Notify,
 }
@@ -26,7 +35,7 @@ impl Health {
         Health {
             directory: directory.display().to_string(),
             failed: RefCell::new(None),
-            full: Cell::new(false),
+            full: [Cell::new(false), Cell::new(false)],
             listeners: RefCell::default(),
             changed: Notify::new(),
         }
@@ -35,7 +44,7 @@ impl Health {
     /// The error an append gets at once, if the directory has failed or is full.
     pub fn check(&self) -> Result<(), StorageError> {
         self.check_failed()?;
-        if self.full.get() { Err(self.full_error()) } else { Ok(()) }
+        if self.is_full() { Err(self.full_error()) } else { Ok(()) }
     }
 
     /// The error everything gets once the directory has failed.
@@ -45,12 +54,14 @@ impl Health {
 
     /// Whether writes are refused for want of space.
     pub fn is_full(&self) -> bool {
-        self.full.get()
+        self.full.iter().any(Cell::get)
     }
 
     /// There is space again, or there is none any more.
-    pub fn set_full(&self, full: bool) {
-        if self.full.replace(full) != full {
+    pub fn set_full(&self, writer: Writer, full: bool) {
+        let before = self.is_full();
+        self.full[writer as usize].set(full);
+        if self.is_full() != before {
             if full {
                 tracing::warn!(directory = %self.directory, "log directory is full: writes are refused until space is free");
             } else {
@@ -73,7 +84,7 @@ impl Health {
     /// process, because what the kernel kept of the data is unknown (reliability: fsyncgate).
     pub fn write_failed(&self, what: &str, error: &io::Error) -> StorageError {
         if is_no_space(error) {
-            self.set_full(true);
+            self.set_full(Writer::Segments, true);
             return self.full_error();
         }
         self.fail(format!("{what}: {error}"))

@@ -92,12 +92,13 @@ impl Volume {
     /// A batch is in memory.
     pub fn note_append(&self, log: &Weak<Log>, next_offset: i64) {
         let mut order = self.order.borrow_mut();
+        if order.is_empty() {
+            // Write-back may be asleep for want of anything to do.
+            self.wake.notify_one();
+        }
         match order.back_mut() {
             Some((last, end)) if last.ptr_eq(log) => *end = next_offset,
             _ => order.push_back((log.clone(), next_offset)),
-        }
-        if order.len() == 1 {
-            self.wake.notify_one();
         }
         self.last_append.set(self.runtime.now());
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::error::StorageError;
+use crate::health::Writer;
 use crate::log::Log;
 use crate::log::write_back::Extent;
 use crate::runtime::Monotonic;
@@ -61,7 +62,7 @@ async fn pass(volume: &Rc<Volume>) -> Result<(), StorageError> {
         }
     }
     if result.is_ok() {
-        volume.health.set_full(false);
+        volume.health.set_full(Writer::Segments, false);
     }
     volume.trim();
     volume.give_memory_back();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::format::Lsn;
-use crate::health::{Health, is_no_space};
+use crate::health::{Health, Writer, is_no_space};
 use crate::memory::aligned_zeros;
 use crate::runtime::{Durability, File, Lane, OpenOptions, Runtime};
 
@@ -144,10 +144,10 @@ impl Ring {
                 self.files.set(self.files.get() + 1);
                 self.next_number.set(number + 1);
                 self.free.borrow_mut().push(slot);
-                self.health.set_full(false);
+                self.health.set_full(Writer::Ring, false);
             }
             Err(error) if is_no_space(&error) => {
-                self.health.set_full(true);
+                self.health.set_full(Writer::Ring, true);
                 let _ = self.runtime.disk().remove_file(&self.directory.join(slot_name(number))).await;
                 self.runtime.sleep(RETRY_FULL).await;
             }

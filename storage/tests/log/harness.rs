@@ -128,3 +128,10 @@ pub async fn read_all(log: &Rc<Log>, from: i64, bytes_max: usize) -> Vec<(i64, V
     }
     records
 }
+
+/// The batch that holds `offset`, with its own bound.
+pub async fn read_at(log: &Rc<Log>, offset: i64) -> Result<Bytes, storage::log::ReadError> {
+    let limit = ReadLimit::HighWatermark;
+    let options = ReadOptions { offset: Offset(offset), bytes_max: 1, at_least_one_batch: true, limit };
+    log.read(options).await.map(|read| read.records.concat().into())
+}
