@@ -5,6 +5,8 @@ from functools import lru_cache
 import pytest
 
 from harness import flights
+from harness.members import Member
+from harness.process import wait_until
 from harness.line_clients import CLIENTS, CODECS, client
 
 SUBSET = 20_000
@@ -49,3 +51,29 @@ def test_every_flight_through_two_clients(broker, topic):
 @pytest.mark.parametrize("producer,consumer,codec", pairs([c.name for c in CLIENTS]))
 def test_every_flight(broker, topic, producer, consumer, codec):
     check(broker, topic(partitions=6), producer, consumer, codec, flights.FLIGHTS)
+
+
+@pytest.mark.parametrize("strategy", ["range", "cooperative-sticky"])
+def test_every_flight_through_a_group_whose_members_come_and_go(broker, topic, name, strategy):
+    """Three members; one leaves and another joins at each seventh of the way. Read again is allowed, read differently or not at all is not."""
+    wanted = topic(partitions=6)
+    source = flights.lines()
+    client("confluent-kafka").produce(broker.bootstrap, wanted, "lz4", source)
+    records: dict = {}
+    members = [start_member(broker, name, wanted, records, strategy) for _ in range(3)]
+    for seventh in range(1, 7):
+        wait_until(lambda: len(records) >= flights.FLIGHTS * seventh // 7, 120, f"{seventh} sevenths are read")
+        members.pop(seventh % 3).leave()
+        members.append(start_member(broker, name, wanted, records, strategy))
+    wait_until(lambda: len(records) >= flights.FLIGHTS, 120, "everything is read")
+    for member in members:
+        member.leave()
+    assert all(len(set(readings)) == 1 for readings in records.values()), "the same record each time it is read"
+    found = flights.digest_of_consumed([b"%d\t%d\t%s\t%s" % (*place, *readings[0]) for place, readings in sorted(records.items())])
+    assert found == source_digest(source), source_digest(source).difference(found)
+
+
+def start_member(broker, group: str, topic: str, records: dict, strategy: str) -> Member:
+    member = Member(broker.bootstrap, group, topic, records, strategy)
+    member.start()
+    return member

@@ -16,7 +16,9 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
+
+from harness.process import wait_until
 
 NAMES = ["lost", "duplicate", "wrong-offset", "gap", "disorder", "foreign", "moved"]
 # A producer retries through crashes and restarts up to this long before a record counts as not acknowledged.
@@ -131,7 +133,7 @@ Log = dict[int, list[tuple[int, bytes]]]
 def read_all(bootstrap: str, topic: str, partitions: int) -> Log:
     """{partition: [(offset, value)]} from the first to the high watermark, by a fresh consumer that checks each CRC."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "verifier", "enable.auto.commit": False, "check.crcs": True, "log_level": 2})
-    ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=30) for p in range(partitions)}
+    ends = {p: _watermarks(consumer, TopicPartition(topic, p)) for p in range(partitions)}
     consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(partitions)])
     log: Log = {p: [] for p in range(partitions)}
     wanting = {p for p, (low, high) in ends.items() if high > low}
@@ -145,6 +147,18 @@ def read_all(bootstrap: str, topic: str, partitions: int) -> Log:
                 wanting.discard(message.partition())
     consumer.close()
     return log
+
+
+def _watermarks(consumer: Consumer, at: TopicPartition) -> tuple[int, int]:
+    """First offset and high watermark, asked again while a broker just started does not lead the partition yet."""
+
+    def ask():
+        try:
+            return consumer.get_watermark_offsets(at, timeout=10)
+        except KafkaException:
+            return None
+
+    return wait_until(ask, 60, f"{at.topic}-{at.partition} has a leader", pause=0.2)
 
 
 def verify(writers: list[Writer], log: Log, before: Log | None = None) -> Report:
