@@ -139,7 +139,7 @@ def read_all(bootstrap: str, topic: str, partitions: int) -> Log:
     wanting = {p for p, (low, high) in ends.items() if high > low}
     deadline = time.monotonic() + 120
     while wanting:
-        assert time.monotonic() < deadline, f"partitions {wanting} not read to their end {ends}"
+        assert time.monotonic() < deadline, f"partitions {wanting} not read to their end {ends}: stopped at { {p: len(r) for p, r in log.items()} }"
         for message in consumer.consume(10_000, timeout=1):
             assert message.error() is None, message.error()
             log[message.partition()].append((message.offset(), message.value()))
