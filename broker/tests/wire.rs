@@ -43,6 +43,22 @@ fn answers_come_in_the_order_of_requests_and_appends_keep_it() {
 }
 
 #[test]
+fn an_answer_above_the_output_bound_does_not_stop_the_next_request() {
+    let broker = Broker::start(&[]);
+    let mut client = broker.client_with_topic("large");
+    let value = vec![7; 900_000];
+    for _ in 0..3 {
+        assert_eq!(client.produce("large", 0, batch(&[&value])).error_code, ErrorCode::NONE);
+    }
+    let mut all = fetch("large", 0, 0, 0);
+    all.max_bytes = 10_000_000;
+    all.topics[0].partitions[0].partition_max_bytes = 10_000_000;
+    for _ in 0..3 {
+        assert!(record_bytes(&client.fetch(&all)).len() > 2_700_000);
+    }
+}
+
+#[test]
 fn bytes_that_are_no_request_close_their_connection_only() {
     let broker = Broker::start(&["socket.request.max.bytes=100000", "message.max.bytes=90000"]);
     let mut bystander = broker.client();
