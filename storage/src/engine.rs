@@ -165,6 +165,12 @@ impl Engine {
     /// Waits, first come first served, until `bytes` more may be appended.
     pub async fn reserve(&self, bytes: usize) -> Result<Reservation, StorageError> {
         let volumes = &self.inner.volumes;
+        // Tails of a failed directory are never written back: with none left, nobody may wait.
+        if let Some(error) = volumes.iter().map(|volume| volume.health.check_failed()).find(Result::is_err)
+            && volumes.iter().all(|volume| volume.health.check_failed().is_err())
+        {
+            error?;
+        }
         let admits = |reserved: usize| volumes.iter().all(|volume| volume.admits(reserved));
         let make_room = || volumes.iter().for_each(|volume| volume.make_room());
         Ok(self.inner.memory.reserve(bytes, admits, make_room).await)

@@ -3,6 +3,7 @@
 //! Start with [`runtime`] (the seam to the world), then [`engine`] (one core's logs and their write-ahead log) and
 //! [`log`] (one partition).
 
+pub mod check;
 pub mod directory;
 pub mod engine;
 pub mod error;

@@ -10,7 +10,7 @@ use protocol::records::{BatchHeader, BatchView, HEADER_BYTES};
 
 use crate::engine::LogSpec;
 use crate::error::StorageError;
-use crate::ids::Offset;
+use crate::ids::{LogId, Offset};
 use crate::leader_epochs::LeaderEpochs;
 use crate::log::state::{Files, Head, State};
 use crate::log::write_back::{LEADER_EPOCH_FILE, LOG_START_FILE};
@@ -18,7 +18,9 @@ use crate::log::{Log, LogConfig};
 use crate::producer_state::ProducerState;
 use crate::recovery::RecoveredLog;
 use crate::runtime::{Durability, Lane, OpenOptions, Runtime};
-use crate::segment::{FileKind, IndexedBatch, Indexer, OffsetIndex, TimeIndex, file_name, parse_file_name};
+use crate::segment::{
+    ChecksumHeader, FileKind, IndexedBatch, Indexer, OffsetIndex, TimeIndex, file_name, parse_file_name,
+};
 use crate::segment_file::{Segment, read_whole, segment_bases};
 use crate::volume::Volume;
 use crate::wal::SegmentSynced;
@@ -38,7 +40,7 @@ pub(crate) async fn open_log(volume: &Rc<Volume>, spec: LogSpec) -> Result<(Rc<L
     }
     check_topic_id(&volume.runtime, &path, spec.id.topic_id).await?;
     let recovered = volume.recovered.borrow_mut().remove(&spec.id).unwrap_or_default();
-    let opening = Opening { volume, path: &path, config: spec.config };
+    let opening = Opening { volume, id: spec.id, path: &path, config: spec.config };
     let (state, start, end) = opening.open(&recovered).await?;
     let replayed = recovered.batches.len() as u64;
     let log = Log::new(spec.id, name, volume.clone(), state, start, end);
@@ -51,6 +53,7 @@ pub(crate) async fn open_log(volume: &Rc<Volume>, spec: LogSpec) -> Result<(Rc<L
 
 struct Opening<'a> {
     volume: &'a Rc<Volume>,
+    id: LogId,
     path: &'a Path,
     config: LogConfig,
 }
@@ -110,8 +113,23 @@ impl Opening<'_> {
         files.position = files.segments.get(&active).map_or(0, |segment| segment.bytes.get());
         if let Some(synced) = synced {
             self.cut(&mut files, synced).await?;
+            self.restart_checksums(files.active).await.map_err(|error| self.failed(&error))?;
         }
         Ok(files)
+    }
+
+    /// Which of the newest segment's checksums reached the disk is unknown: blocks written from now on get theirs.
+    async fn restart_checksums(&self, active: i64) -> io::Result<()> {
+        let disk = self.volume.runtime.disk();
+        let path = self.path.join(file_name(Offset(active), FileKind::Checksums));
+        if disk.stat(&path).await.is_err() {
+            return Ok(());
+        }
+        let file = disk.open(&path, OpenOptions { write: true, ..Default::default() }).await?;
+        disk.set_len(&file, 0).await?;
+        let header = ChecksumHeader { log: self.id, base_offset: Offset(active) }.to_bytes();
+        let header = vec![Bytes::copy_from_slice(&header)];
+        disk.write(&file, header, 0, Durability::Buffered, Lane::Background).await
     }
 
     /// Cuts the newest segment to what the write-ahead log says is synced.

@@ -108,11 +108,13 @@ impl<'a> Checksums<'a> {
         (self.entries.len() / CHECKSUM_BYTES) as u64
     }
 
-    /// Checksum of a block, if it has one.
+    /// Checksum of a block, if it has one; zero counts as none.
     #[must_use]
     pub fn block(&self, number: u64) -> Option<u32> {
         let at = usize::try_from(number).ok()?.checked_mul(CHECKSUM_BYTES)?;
-        self.entries.get(at..)?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
+        let stored = self.entries.get(at..)?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
+        // A hole: the entry was lost, or not known when the file was begun anew.
+        stored.filter(|&checksum| checksum != 0)
     }
 
     /// Compares `log`, which starts at block `first` and ends at a block's or the file's end. Returns the number of the

@@ -68,6 +68,20 @@ pub async fn scan(
     scanner.finish(walk).await
 }
 
+/// Reads a ring like [`scan`] and changes nothing: for `msgloop check`.
+pub async fn inspect(
+    runtime: &Runtime,
+    directory: &Path,
+    visit: &mut dyn FnMut(Lsn, Entry) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
+    let mut scanner = Scanner::open(runtime, directory, COMMIT_ALIGNMENT as u64).await?;
+    let Some(newest) = scanner.newest() else { return scanner.judge_empty().await };
+    scanner.ring_id = newest.ring_id;
+    scanner.file_bytes = newest.file_bytes;
+    let walk = scanner.walk(newest.trim, visit).await?;
+    scanner.judge_end(walk.end).await
+}
+
 /// Where the chain of commits led.
 #[derive(Default)]
 struct Walk {
@@ -239,6 +253,12 @@ impl<'a> Scanner<'a> {
     /// No file begins with a commit: a new ring, or one that never completed a commit, or one whose first blocks are
     /// all gone.
     async fn scan_empty(mut self) -> Result<Scan, StorageError> {
+        self.judge_empty().await?;
+        self.ring_id = self.runtime.random_u64();
+        self.finish(Walk::default()).await
+    }
+
+    async fn judge_empty(&mut self) -> Result<(), StorageError> {
         for slot in 0..self.slots.len() {
             let mut position = 0;
             while position < self.slots[slot].bytes {
@@ -250,8 +270,7 @@ impl<'a> Scanner<'a> {
                 position += COMMIT_ALIGNMENT as u64;
             }
         }
-        self.ring_id = self.runtime.random_u64();
-        self.finish(Walk::default()).await
+        Ok(())
     }
 
     async fn finish(self, walk: Walk) -> Result<Scan, StorageError> {

@@ -99,6 +99,9 @@ async fn trace(runtime: Runtime, model: Model) {
 
 /// What must hold after a start, whatever happened before it.
 async fn check(runtime: Runtime, model: Model) {
+    runtime.disk().create_directory_all("data".as_ref()).await.unwrap();
+    let findings = storage::check::check(&runtime, "data".as_ref()).await.unwrap();
+    assert!(findings.is_empty(), "what a power cut leaves is no damage: {findings:?}");
     let engine = open(&runtime).await.unwrap();
     let partitions = model.borrow().clone();
     let mut logs = BTreeMap::new();
