@@ -24,6 +24,7 @@ pub async fn run(shard: Rc<Shard>) {
         let now = shard.runtime().now();
         lag.record(now.since(due));
         connections.set(shard.connections().len() as f64);
+        crate::metrics::observe(&shard);
         if let Ok(idle_ms) = u64::try_from(shard.config().connection_idle_ms_max) {
             shard.connections().close_idle(now, Duration::from_millis(idle_ms));
         }

@@ -3,7 +3,9 @@
 //! Start with [`api`], the table of everything a client can ask for; follow a request from [`net`] through a file of
 //! [`handlers`] to [`shard`] (one core and what it owns) and [`partition`] (the only caller of an append).
 
+pub mod admin;
 pub mod api;
+pub mod api_docs;
 pub mod api_metrics;
 pub mod assignments;
 pub mod auto_create;
@@ -19,6 +21,7 @@ pub mod handlers;
 pub mod housekeeping;
 pub mod logging;
 pub mod metadata;
+pub mod metrics;
 pub mod net;
 pub mod partition;
 pub mod producer_ids;

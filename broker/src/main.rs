@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use broker::cli::{Arguments, Command};
 use broker::config::load::load;
-use broker::logging;
 use broker::server::Server;
+use broker::{admin, logging, metrics};
 use clap::Parser;
 use storage::runtime::background::Terminations;
 
@@ -34,8 +34,17 @@ fn run(arguments: &Arguments) -> Result<(), String> {
 fn serve(arguments: &Arguments) -> Result<(), String> {
     let loaded = load(arguments.config.as_deref(), &arguments.overrides).map_err(|error| error.to_string())?;
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let listener = loaded.config.admin_listener.as_deref().map(admin::bind).transpose()?;
+    let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    metrics::install()?;
     let server = Server::start(loaded.config).map_err(|error| error.to_string())?;
+    if let Some(listener) = listener {
+        admin::serve(server.background(), listener, server.shards().clone());
+    }
     print_where(&server);
+    if let Some(address) = address {
+        println!("Metrics: http://{address}/metrics");
+    }
     let ended = server.background().block_on(wait_for_end(&server));
     let stopped = server.stop().map_err(|error| error.to_string());
     ended.and(stopped)

@@ -46,13 +46,13 @@ pub enum Check {
     OneOfIgnoringCase(&'static [&'static str]),
     /// A text that is not empty.
     NonEmpty,
-    /// A list without doubles, possibly empty.
+    /// A list, possibly empty. Doubles of a list are dropped.
     Distinct,
-    /// A list without doubles that is not empty.
+    /// A list that is not empty.
     NonEmptyList,
-    /// A possibly empty list of these, without doubles.
+    /// A possibly empty list of these.
     ListOf(&'static [&'static str]),
-    /// A list of at least one of these, without doubles.
+    /// A list of at least one of these.
     NonEmptyListOf(&'static [&'static str]),
     /// 1 to 9 or -1.
     GzipLevel,
@@ -129,7 +129,7 @@ pub enum ConfigError {
         /// What it should have been.
         reason: String,
     },
-    /// A list with a double, or empty where it may not be.
+    /// A list with an empty item, or empty where it may not be.
     #[error("Configuration '{name}' {reason}")]
     List {
         /// The config.
@@ -205,7 +205,7 @@ impl Config {
             Kind::Short => self.normalize_integer(value, i64::from(i16::MIN), i64::from(i16::MAX))?,
             Kind::Long => self.normalize_integer(value, i64::MIN, i64::MAX)?,
             Kind::Double => self.normalize_double(value)?,
-            Kind::List => split_list(value).join(","),
+            Kind::List => without_doubles(value),
             Kind::String | Kind::Class | Kind::Password => value.to_owned(),
         };
         self.satisfies_check(&normal)?;
@@ -297,11 +297,6 @@ impl Config {
                 if allowed.is_empty() { "any non-empty value".to_owned() } else { format!("[{}]", allowed.join(", ")) };
             return wrong(format!("must not be empty. Valid values include: {valid}"));
         }
-        for (index, item) in items.iter().enumerate() {
-            if items[..index].contains(item) {
-                return wrong("values must not be duplicated.".to_owned());
-            }
-        }
         for item in items {
             if item.is_empty() {
                 return wrong("values must not be empty.".to_owned());
@@ -373,6 +368,17 @@ impl fmt::Display for Kind {
             Kind::Password => "PASSWORD",
         })
     }
+}
+
+/// The list with each item once, as Kafka's parser keeps it.
+fn without_doubles(value: &str) -> String {
+    let mut items: Vec<&str> = Vec::new();
+    for item in split_list(value) {
+        if !items.contains(&item) {
+            items.push(item);
+        }
+    }
+    items.join(",")
 }
 
 /// Items of a list value; an empty text has none.
@@ -455,12 +461,14 @@ mod tests {
         let policies = Check::ListOf(&["compact", "delete"]);
         check(config(Kind::List, policies), "compact , delete", Ok("compact,delete"));
         check(config(Kind::List, policies), "", Ok(""));
+        check(config(Kind::List, policies), "delete, delete", Ok("delete"));
         check(
             config(Kind::List, policies),
             "drop",
             Err("Invalid value drop for configuration x: String must be one of: compact, delete"),
         );
-        check(config(Kind::List, policies), "delete,delete", Err("Configuration 'x' values must not be duplicated."));
+        check(config(Kind::List, policies), "delete,delete", Ok("delete"));
+        check(config(Kind::List, policies), "delete,,compact", Err("Configuration 'x' values must not be empty."));
         check(
             config(Kind::List, Check::NonEmptyList),
             "",

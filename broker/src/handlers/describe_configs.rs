@@ -66,7 +66,8 @@ fn describe(
             topic_name::check(name).map_err(|error| {
                 ApiError::new(ErrorCode::INVALID_TOPIC_EXCEPTION, format!("Topic name is invalid: {error}"))
             })?;
-            image.topic(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+            // Kafka sends no words along with this one.
+            image.topic(name).ok_or_else(|| ApiError::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ""))?;
             Ok(describe_topic(&overrides, &config.settings, wanted))
         }
         ResourceKind::Broker if name.is_empty() => Ok(describe_all_brokers(&config.settings, wanted)),

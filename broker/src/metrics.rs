@@ -1,0 +1,232 @@
+//! What can be watched: one table of metrics, the recorder behind `/metrics`, and what a core reports every second.
+//! Where Kafka has a metric the name is the one jmx_exporter gives it, so that dashboards work as they are; ours begin
+//! with `msgloop_`.
+
+use std::fmt::Write;
+use std::sync::OnceLock;
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::metadata::MetadataImage;
+use crate::shard::{METADATA_CORE, Shard};
+
+/// What a metric counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Only ever grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Spread over buckets.
+    Histogram,
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Name in Prometheus.
+    pub name: &'static str,
+    /// What it counts.
+    pub kind: MetricKind,
+    /// Unit of its values.
+    pub unit: Unit,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// One sentence for people.
+    pub doc: &'static str,
+}
+
+const fn metric(
+    kind: MetricKind,
+    name: &'static str,
+    unit: Unit,
+    labels: &'static [&'static str],
+    doc: &'static str,
+) -> Metric {
+    Metric { name, kind, unit, labels, doc }
+}
+
+use MetricKind::{Counter, Gauge, Histogram};
+
+/// The table.
+pub const METRICS: &[Metric] = &[
+    metric(Counter, "msgloop_requests_total", Unit::Count, &["api"], "Requests answered."),
+    metric(Histogram, "msgloop_request_seconds", Unit::Seconds, &["api"], "From a request's last byte to its answer."),
+    metric(Histogram, "msgloop_loop_lag_seconds", Unit::Seconds, &["core"], "How late a core's timer runs: its queue."),
+    metric(Gauge, "msgloop_connections", Unit::Count, &["core"], "Open client connections."),
+    metric(Gauge, "msgloop_io_backend", Unit::Count, &["backend"], "1 for the I/O back end in use."),
+    metric(Counter, "msgloop_wal_commits_total", Unit::Count, &["core"], "Commits of the write-ahead log."),
+    metric(Counter, "msgloop_wal_commit_bytes_total", Unit::Bytes, &["core"], "Bytes committed."),
+    metric(Histogram, "msgloop_wal_commit_seconds", Unit::Seconds, &["core"], "From a commit's write to durable."),
+    metric(Histogram, "msgloop_wal_commit_group_bytes", Unit::Bytes, &["core"], "Bytes that one commit gathered."),
+    metric(Gauge, "msgloop_wal_bytes", Unit::Bytes, &["core"], "Size of the write-ahead log's files."),
+    metric(Gauge, "msgloop_wal_live_bytes", Unit::Bytes, &["core"], "Bytes a start would have to read."),
+    metric(Gauge, "msgloop_tail_bytes", Unit::Bytes, &["core"], "Memory behind recent records and who reads them."),
+    metric(Gauge, "msgloop_tail_bytes_max", Unit::Bytes, &["core"], "Bound of that memory."),
+    metric(Gauge, "msgloop_appends_waiting", Unit::Count, &["core"], "Appends that wait for memory or for the ring."),
+    metric(
+        Gauge,
+        "msgloop_write_back_lag_bytes",
+        Unit::Bytes,
+        &["core"],
+        "Bytes that are in the write-ahead log only.",
+    ),
+    metric(Counter, "msgloop_write_back_bytes_total", Unit::Bytes, &["core"], "Bytes written to segments."),
+    metric(Gauge, "kafka_controller_kafkacontroller_activecontrollercount", Unit::Count, &[], "1 on the controller."),
+    metric(Gauge, "kafka_controller_kafkacontroller_activebrokercount", Unit::Count, &[], "Brokers in service."),
+    metric(Gauge, "kafka_controller_kafkacontroller_fencedbrokercount", Unit::Count, &[], "Brokers out of service."),
+    metric(Gauge, "kafka_controller_kafkacontroller_globaltopiccount", Unit::Count, &[], "Topics of the cluster."),
+    metric(
+        Gauge,
+        "kafka_controller_kafkacontroller_globalpartitioncount",
+        Unit::Count,
+        &[],
+        "Partitions of the cluster.",
+    ),
+    metric(
+        Gauge,
+        "kafka_controller_kafkacontroller_offlinepartitionscount",
+        Unit::Count,
+        &[],
+        "Partitions without a leader.",
+    ),
+    metric(Gauge, "kafka_server_replicamanager_partitioncount", Unit::Count, &[], "Partitions on this broker."),
+    metric(Gauge, "kafka_server_replicamanager_leadercount", Unit::Count, &[], "Partitions this broker leads."),
+    metric(
+        Gauge,
+        "kafka_server_replicamanager_underreplicatedpartitions",
+        Unit::Count,
+        &[],
+        "Led partitions with replicas out of sync.",
+    ),
+];
+
+static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Seconds, from 50 µs to 10 s.
+const SECONDS: &[f64] = &[
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+/// Bytes, from one block to 16 MiB.
+const BYTES: &[f64] = &[4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0, 4_194_304.0, 16_777_216.0];
+
+/// Takes up every metric from here on; once per process, before anything is counted.
+pub fn install() -> Result<(), String> {
+    let builder = PrometheusBuilder::new();
+    let builder = builder.set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS);
+    let builder =
+        builder.and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_bytes".to_owned()), BYTES));
+    let recorder = builder.map_err(|error| error.to_string())?.build_recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder).map_err(|error| error.to_string())?;
+    for metric in METRICS {
+        match metric.kind {
+            Counter => describe_counter!(metric.name, metric.unit, metric.doc),
+            Gauge => describe_gauge!(metric.name, metric.unit, metric.doc),
+            Histogram => describe_histogram!(metric.name, metric.unit, metric.doc),
+        }
+    }
+    HANDLE.get_or_init(|| handle);
+    Ok(())
+}
+
+/// Everything in Prometheus' text form; empty without [`install`].
+pub fn render() -> String {
+    HANDLE.get().map(PrometheusHandle::render).unwrap_or_default()
+}
+
+/// What a core tells every second.
+pub fn observe(shard: &Shard) {
+    observe_engine(shard);
+    if shard.core() != METADATA_CORE {
+        return;
+    }
+    observe_image(&shard.image(), shard.identity().node_id);
+    gauge!("msgloop_io_backend", "backend" => shard.runtime().backend()).set(1.0);
+    // Histograms keep every sample until somebody reads them: without this, memory would grow where nobody scrapes.
+    if let Some(handle) = HANDLE.get() {
+        handle.run_upkeep();
+    }
+}
+
+fn observe_engine(shard: &Shard) {
+    let core = shard.core().to_string();
+    let statistics = shard.engine().statistics();
+    let set = |name: &'static str, value: u64| gauge!(name, "core" => core.clone()).set(value as f64);
+    let count = |name: &'static str, value: u64| counter!(name, "core" => core.clone()).absolute(value);
+    count("msgloop_wal_commits_total", statistics.commits);
+    count("msgloop_wal_commit_bytes_total", statistics.commit_bytes);
+    count("msgloop_write_back_bytes_total", statistics.write_back_bytes);
+    set("msgloop_wal_bytes", statistics.wal_bytes);
+    set("msgloop_wal_live_bytes", statistics.wal_live_bytes);
+    set("msgloop_tail_bytes", statistics.tail_bytes);
+    set("msgloop_tail_bytes_max", statistics.tail_bytes_max);
+    set("msgloop_appends_waiting", statistics.reservations_waiting);
+    set("msgloop_write_back_lag_bytes", statistics.write_back_lag_bytes);
+    let latency = histogram!("msgloop_wal_commit_seconds", "core" => core.clone());
+    let group = histogram!("msgloop_wal_commit_group_bytes", "core" => core);
+    for sample in &statistics.commit_samples {
+        latency.record(sample.latency);
+        group.record(sample.bytes as f64);
+    }
+}
+
+fn observe_image(image: &MetadataImage, node_id: i32) {
+    let partitions = || image.topics().flat_map(|topic| &topic.partitions);
+    let led = || partitions().filter(|partition| partition.leader == node_id);
+    let set = |name: &'static str, value: usize| gauge!(name).set(value as f64);
+    set("kafka_controller_kafkacontroller_activecontrollercount", 1);
+    set("kafka_controller_kafkacontroller_activebrokercount", image.brokers.len());
+    set("kafka_controller_kafkacontroller_fencedbrokercount", 0);
+    set("kafka_controller_kafkacontroller_globaltopiccount", image.topics().count());
+    set("kafka_controller_kafkacontroller_globalpartitioncount", image.partition_count());
+    let offline = partitions().filter(|partition| partition.leader < 0).count();
+    set("kafka_controller_kafkacontroller_offlinepartitionscount", offline);
+    let here = partitions().filter(|partition| partition.replicas.contains(&node_id)).count();
+    set("kafka_server_replicamanager_partitioncount", here);
+    set("kafka_server_replicamanager_leadercount", led().count());
+    let lagging = led().filter(|partition| partition.isr.len() < partition.replicas.len()).count();
+    set("kafka_server_replicamanager_underreplicatedpartitions", lagging);
+}
+
+/// `docs/metrics.md`.
+pub fn render_docs() -> String {
+    let mut page = "# Metrics\n\nMade from the table in `broker/src/metrics.rs`; do not edit (`UPDATE_DOCS=1 cargo test -p \
+        broker docs` rewrites it).\n\nServed at `/metrics` of `msgloop.admin.listener` in Prometheus' text form. Names \
+        that begin with `kafka_` are those jmx_exporter gives Kafka's metrics.\n\n| name | kind | unit | labels | meaning \
+        |\n| --- | --- | --- | --- | --- |\n"
+        .to_owned();
+    for metric in METRICS {
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {} | {} | {} |",
+            metric.name,
+            format!("{:?}", metric.kind).to_lowercase(),
+            metric.unit.as_str(),
+            metric.labels.join(", "),
+            metric.doc
+        );
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docs_of_metrics_are_fresh() {
+        crate::docs::assert_fresh("metrics.md", &render_docs());
+    }
+
+    #[test]
+    fn names_follow_prometheus_habits_and_are_unique() {
+        let mut names = std::collections::BTreeSet::new();
+        for metric in METRICS {
+            assert!(names.insert(metric.name), "{} twice", metric.name);
+            assert_eq!(metric.name.ends_with("_total"), metric.kind == Counter, "{}", metric.name);
+            assert!(metric.doc.ends_with('.'), "{}", metric.name);
+        }
+    }
+}
