@@ -27,7 +27,7 @@ pub struct Scan {
     pub files: RingFiles,
     /// Where to go on.
     pub start: WalStart,
-    /// Bytes of commits read.
+    /// Bytes of commits that were still needed.
     pub bytes: u64,
     /// The log ends with a clean close: there is nothing to replay.
     pub clean: bool,
@@ -88,7 +88,6 @@ struct Walk {
     end: Lsn,
     last: Option<CommitHeader>,
     last_crc: u32,
-    bytes: u64,
 }
 
 impl<'a> Scanner<'a> {
@@ -191,7 +190,6 @@ impl<'a> Scanner<'a> {
             for (lsn, entry) in entries.map_err(|reason| self.corrupt(Some(slot), position, reason))? {
                 visit(lsn, entry)?;
             }
-            walk.bytes += header.disk_bytes();
             walk.end = header.next_lsn();
             walk.last_crc = header_crc(&header.encode());
             walk.last = Some(header);
@@ -307,7 +305,9 @@ impl<'a> Scanner<'a> {
         };
         let directory = self.directory.to_owned();
         let files = RingFiles { directory, file_bytes: self.file_bytes, live, free };
-        Ok(Scan { files, start, bytes: walk.bytes, clean })
+        // Commits below the trim point are read for the chain's sake only.
+        let bytes = if clean { 0 } else { walk.end.0.saturating_sub(trim.0) };
+        Ok(Scan { files, start, bytes, clean })
     }
 }
 
