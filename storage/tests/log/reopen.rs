@@ -2,7 +2,7 @@
 
 use storage::runtime::simulated::{CrashPolicy, Simulation};
 
-use crate::harness::{append, batch, log_id, open, read_all, spec, value};
+use crate::harness::{append, append_options, batch, log_id, open, read_all, spec, value};
 
 /// Appends batches of these sizes to three partitions in turn, loses the power after the last ack, and reads all back.
 fn check(sizes: &[usize], policy: CrashPolicy) {
@@ -52,4 +52,23 @@ fn what_was_acknowledged_is_there_after_a_power_cut() {
         // Over several files of the ring.
         check(&[30_000, 60_000, 100_000], policy);
     }
+}
+
+#[test]
+fn nobody_reads_what_is_not_durable_yet() {
+    let simulation = Simulation::new(8);
+    let runtime = simulation.runtime();
+    simulation.run(async move {
+        let engine = open(&runtime).await.unwrap();
+        let log = engine.open_log(spec(0, true)).await.unwrap();
+        engine.finish_recovery().await.unwrap();
+        let batch = batch(&[value(1, 100)]);
+        let reservation = engine.reserve(batch.len()).await.unwrap();
+        let appended = log.append(reservation, batch, append_options()).unwrap();
+        assert_eq!((log.high_watermark().0, log.log_end_offset().0), (0, 1));
+        assert!(read_all(&log, 0, 10_000).await.is_empty());
+        appended.durable.await.unwrap();
+        assert_eq!(log.high_watermark().0, 1, "the high watermark has moved before the ack");
+        assert_eq!(read_all(&log, 0, 10_000).await.len(), 1);
+    });
 }
