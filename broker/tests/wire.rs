@@ -192,6 +192,27 @@ fn requests_beyond_memory_wait_for_their_turn() {
 }
 
 #[test]
+fn a_connection_goes_on_after_answers_larger_than_its_output() {
+    let broker = Broker::start(&[]);
+    let mut client = broker.client_with_topic("wide");
+    for _ in 0..4 {
+        client.produce("wide", 0, batch(&[&vec![1; 900_000]]));
+    }
+    let wide = || {
+        let mut request = fetch("wide", 0, 0, 0);
+        request.max_bytes = 10_000_000;
+        request.topics[0].partitions[0].partition_max_bytes = 10_000_000;
+        request
+    };
+    for _ in 0..3 {
+        assert!(record_bytes(&client.fetch(&wide())).len() > 3_600_000);
+    }
+    let sent: Vec<i32> = (0..6).map(|_| client.send(&wide(), 11)).collect();
+    let received: Vec<i32> = sent.iter().map(|_| client.receive::<FetchRequest>(11).0).collect();
+    assert_eq!(received, sent);
+}
+
+#[test]
 fn idle_connections_are_closed_and_busy_ones_are_not() {
     let broker = Broker::start(&["connections.max.idle.ms=1500"]);
     let mut idle = broker.client();

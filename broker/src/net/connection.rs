@@ -124,8 +124,7 @@ impl Connection {
 
     async fn run(&mut self) -> Result<(), CloseReason> {
         loop {
-            let wants = self.begin_requests().await?;
-            self.output.flush(&self.stream)?;
+            let wants = self.begin_and_flush().await?;
             self.state.is_idle.set(self.in_flight.is_empty() && self.output.is_empty());
             // A response above the output's bound stopped the next request, then left in one write: nothing is under way
             // that would wake this loop, so the next request is begun now. A fetch of 2 MB once hung its client here.
@@ -146,6 +145,20 @@ impl Connection {
                         return Ok(());
                     }
                 }
+            }
+        }
+    }
+
+    /// Begins what may begin and writes what may be written, until neither makes room for the other. A request that was
+    /// held back for want of room in the output alone must not be left to wait for an event once the flush has made that
+    /// room: nothing is in flight then that could bring one.
+    async fn begin_and_flush(&mut self) -> Result<Wants, CloseReason> {
+        loop {
+            let wants = self.begin_requests().await?;
+            self.output.flush(&self.stream)?;
+            let can_wait = !self.in_flight.is_empty() || !self.output.is_empty();
+            if can_wait || !matches!(wants, Wants::Answer) {
+                return Ok(wants);
             }
         }
     }
