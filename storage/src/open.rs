@@ -19,7 +19,7 @@ use crate::producer_state::ProducerState;
 use crate::recovery::RecoveredLog;
 use crate::runtime::{Durability, Lane, OpenOptions, Runtime};
 use crate::segment::{
-    ChecksumHeader, FileKind, IndexedBatch, Indexer, OffsetIndex, TimeIndex, file_name, parse_file_name,
+    ChecksumHeader, DELETED_SUFFIX, FileKind, IndexedBatch, Indexer, OffsetIndex, TimeIndex, file_name, parse_file_name,
 };
 use crate::segment_file::{Segment, read_whole, segment_bases};
 use crate::volume::Volume;
@@ -92,6 +92,10 @@ impl Opening<'_> {
         let names = disk.list(self.path).await.map_err(|error| self.failed(&error))?;
         let newest = synced.map(|synced| synced.segment_base_offset);
         for name in &names {
+            if name.ends_with(DELETED_SUFFIX) || name.ends_with(".tmp") {
+                // On its way out, or never finished, when the process ended.
+                disk.remove_file(&self.path.join(name)).await.map_err(|error| self.failed(&error))?;
+            }
             if let (Some((base, kind)), Some(newest)) = (parse_file_name(name), newest)
                 && base.0 > newest
                 && kind != FileKind::ProducerSnapshot
