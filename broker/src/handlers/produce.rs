@@ -24,7 +24,7 @@ use protocol::messages::produce::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, PartitionProduceData, PartitionProduceResponse, TopicProduceData,
     TopicProduceResponse,
 };
-use protocol::records::{BatchHeader, CompressionType};
+use protocol::records::{BatchError, BatchHeader, CompressionType};
 use protocol::wire::{DecodeError, Message, Reader};
 use storage::runtime::{LocalFuture, Monotonic};
 use storage::{AppendError, LogId, Offset};
@@ -206,7 +206,11 @@ fn check_one_batch(records: &Bytes, version: i16) -> Result<(), Refusal> {
     if records.is_empty() {
         return Err(invalid(format!("Produce requests with version {version} must have at least one record batch")));
     }
-    let header = BatchHeader::parse(records).map_err(|error| AppendError::CorruptMessage(error.to_string()))?;
+    // Kafka finds no whole batch in bytes that end within a header, and calls that invalid rather than corrupt.
+    let header = BatchHeader::parse(records).map_err(|error| match error {
+        BatchError::Truncated { .. } => invalid(error.to_string()),
+        _ => AppendError::CorruptMessage(error.to_string()).into(),
+    })?;
     if header.attributes.compression_type().ok() == Some(CompressionType::Zstd) && version < ZSTD_VERSION_MIN {
         let message = format!("Produce requests with version {version} cannot carry zstd");
         return Err(AppendError::UnsupportedCompressionType(message).into());
