@@ -14,6 +14,7 @@ Examples:
           --override log.dirs=/var/lib/msgloop
   msgloop --override msgloop.io.backend=threads --log-level debug
   msgloop check ./msgloop-data                 looks for damage in a stopped node's data and changes nothing
+  msgloop ready --admin 127.0.0.1:9644         exit code 0 once the node serves clients
 
 Settings are listed in docs/configs.md; those Kafka does not have begin with msgloop.";
 
@@ -45,6 +46,12 @@ pub enum Command {
     Check {
         /// A log directory (one of log.dirs).
         directory: PathBuf,
+    },
+    /// Ask whether a running node serves clients; exit code 0 if it does. For health checks.
+    Ready {
+        /// The node's msgloop.admin.listener.
+        #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9644")]
+        admin: String,
     },
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use broker::cli::{Arguments, Command};
 use broker::config::load::load;
 use broker::server::Server;
-use broker::{admin, logging, metrics};
+use broker::{admin, check, logging, metrics, ready};
 use clap::Parser;
 use storage::runtime::background::Terminations;
 
@@ -26,7 +26,8 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), String> {
     logging::start(&arguments.log_level).map_err(|error| error.to_string())?;
     match &arguments.command {
-        Some(Command::Check { directory }) => Err(format!("{} cannot be checked yet", directory.display())),
+        Some(Command::Check { directory }) => check::run(directory),
+        Some(Command::Ready { admin }) => ready::run(admin),
         None => serve(arguments),
     }
 }

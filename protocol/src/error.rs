@@ -83,7 +83,7 @@ macro_rules! retriable {
 
 error_codes! {
     UNKNOWN_SERVER_ERROR = -1, final, "The server experienced an unexpected error when processing the request.";
-    NONE = 0, final, "";
+    NONE = 0, final, "No error.";
     OFFSET_OUT_OF_RANGE = 1, final, "The requested offset is not within the range of offsets maintained by the server.";
     CORRUPT_MESSAGE = 2, retriable, "This message has failed its CRC checksum, exceeds the valid size, has a null key for a compacted topic, or is otherwise corrupt.";
     UNKNOWN_TOPIC_OR_PARTITION = 3, retriable, "This server does not host this topic-partition.";

@@ -26,11 +26,14 @@ const MISSING: [ApiKey; 4] = [
     ApiKey::UnregisterController,
 ];
 
+/// What is left unread, the message written again, and how it looks.
+type Recoded = (Bytes, BytesMut, Box<dyn Debug>);
+
 /// One message of theirs.
 struct Oracle {
     versions: VersionRange,
     /// Reads a message, and gives what is left unread, the message written again, and how it looks.
-    recode: fn(Bytes, i16) -> Result<(Bytes, BytesMut, Box<dyn Debug>), String>,
+    recode: fn(Bytes, i16) -> Result<Recoded, String>,
 }
 
 impl Oracle {

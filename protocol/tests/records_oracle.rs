@@ -1,6 +1,8 @@
 //! Batches as the `kafka-protocol` crate reads and writes them. Without codecs (those are held against Java's bytes) and
 //! without duplicate header keys, which that crate cannot keep.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::protocol::StrBytes;
 use kafka_protocol::records as theirs;

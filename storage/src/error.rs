@@ -1,5 +1,7 @@
 //! What can go wrong, by what the caller should do. The broker maps each variant to one Kafka code, with no catch-all.
 
+#![allow(missing_docs, reason = "fields of error variants are named in their messages")]
+
 use thiserror::Error;
 
 /// The disk or what is on it.

@@ -26,20 +26,31 @@ use state::State;
 /// A topic's settings as they apply to the log; names, units and defaults are Kafka's (LogConfig.java).
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogConfig {
+    /// A segment is rolled before it grows beyond this.
     pub segment_bytes: u64,
+    /// A segment is rolled once its first record is this old.
     pub segment_ms: i64,
+    /// Up to this much is taken off `segment_ms`, by chance.
     pub segment_jitter_ms: i64,
+    /// Bound of an index file; a full one rolls the segment.
     pub segment_index_bytes: u64,
+    /// Bytes of log between two index entries.
     pub index_interval_bytes: u64,
     /// -1: unlimited.
     pub retention_ms: i64,
     /// Negative: unlimited.
     pub retention_bytes: i64,
+    /// `cleanup.policy` has `delete`.
     pub cleanup_delete: bool,
+    /// `cleanup.policy` has `compact`.
     pub cleanup_compact: bool,
+    /// Bound of a whole batch, header included.
     pub max_message_bytes: usize,
+    /// From a segment's removal to the unlinking of its files.
     pub file_delete_delay_ms: i64,
+    /// How far a CreateTime timestamp may lie in the past.
     pub message_timestamp_before_max_ms: i64,
+    /// How far it may lie in the future.
     pub message_timestamp_after_max_ms: i64,
     /// `message.timestamp.type=LogAppendTime`.
     pub log_append_time: bool,
@@ -49,6 +60,7 @@ pub struct LogConfig {
     pub durability_os: bool,
     /// `msgloop.batch.validation=records`: decode compressed batches too.
     pub validate_records: bool,
+    /// Idle time after which a producer's state is forgotten.
     pub producer_id_expiration_ms: i64,
 }
 
@@ -64,7 +76,9 @@ pub enum Origin {
 /// How to append.
 #[derive(Debug, Clone, Copy)]
 pub struct AppendOptions {
+    /// Stamped on the batch.
     pub leader_epoch: LeaderEpoch,
+    /// Decides which rules apply.
     pub origin: Origin,
     /// Version of the Produce request (zstd needs 7); `i16::MAX` for a coordinator.
     pub produce_version: i16,
@@ -72,10 +86,13 @@ pub struct AppendOptions {
 
 /// A batch that has its offsets.
 pub struct Appended {
+    /// Offset of the first record.
     pub base_offset: Offset,
+    /// Offset of the last record.
     pub last_offset: Offset,
     /// Set under LogAppendTime.
     pub log_append_time_ms: Option<i64>,
+    /// First offset there is.
     pub log_start_offset: Offset,
     /// The batch was there already; offsets are the original's.
     pub duplicate: bool,
@@ -89,25 +106,33 @@ pub type DurableFuture = std::pin::Pin<Box<dyn Future<Output = Result<(), Storag
 /// How far a reader may see (FetchIsolation.java).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadLimit {
+    /// What is committed.
     HighWatermark,
+    /// What is committed and decided: below every open transaction.
     LastStableOffset,
+    /// Everything appended (replicas).
     LogEnd,
 }
 
 /// What to read.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadOptions {
+    /// First offset wanted; the batch that holds it is returned whole.
     pub offset: Offset,
+    /// Bound of what is returned, in bytes of whole batches.
     pub bytes_max: usize,
     /// Return the first batch even if it is larger than `bytes_max` (KIP-74).
     pub at_least_one_batch: bool,
+    /// How far the reader may see.
     pub limit: ReadLimit,
 }
 
 /// An aborted transaction that overlaps what was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AbortedTransaction {
+    /// Whose.
     pub producer_id: i64,
+    /// Its first record.
     pub first_offset: Offset,
 }
 
@@ -116,6 +141,7 @@ pub struct AbortedTransaction {
 pub struct LogRead {
     /// The bytes, in order, by reference; a batch may be split between two parts.
     pub records: Vec<Bytes>,
+    /// Their length in all.
     pub bytes: usize,
     /// Only filled for `ReadLimit::LastStableOffset`.
     pub aborted_transactions: Vec<AbortedTransaction>,
@@ -124,8 +150,11 @@ pub struct LogRead {
 /// Result of a look-up by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimestampOffset {
+    /// The record's timestamp.
     pub timestamp_ms: i64,
+    /// The record's offset.
     pub offset: Offset,
+    /// The epoch it was written under, if known.
     pub leader_epoch: Option<LeaderEpoch>,
 }
 

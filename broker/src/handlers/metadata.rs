@@ -30,7 +30,7 @@ pub async fn handle(context: &RequestContext, request: MetadataRequest) -> Metad
         Some(topics) => topics.is_empty() && context.api_version == 0,
     };
     let topics = match request.topics {
-        _ if asks_all => image.topics().map(|topic| known(topic)).collect(),
+        _ if asks_all => image.topics().map(known).collect(),
         Some(asked) => {
             let may_create = request.allow_auto_topic_creation || context.api_version < 4;
             answer(context, &image, asked, may_create).await
@@ -63,10 +63,10 @@ async fn answer(
 fn look_up(image: &MetadataImage, asked: &MetadataRequestTopic) -> MetadataResponseTopic {
     if !asked.topic_id.is_zero() {
         let missing = || unknown_id(asked.topic_id);
-        return image.topic_by_id(asked.topic_id).map_or_else(missing, |topic| known(topic));
+        return image.topic_by_id(asked.topic_id).map_or_else(missing, known);
     }
     let name = asked.name.as_deref().unwrap_or_default();
-    image.topic(name).map_or_else(|| unknown_name(name), |topic| known(topic))
+    image.topic(name).map_or_else(|| unknown_name(name), known)
 }
 
 /// Creates the unknown topics that have a name a topic may have.

@@ -93,6 +93,15 @@ pub fn open_all(
         .collect()
 }
 
+/// Locks the directory of a stopped node for a look at it. Writes nothing.
+pub fn open_stopped(path: &Path) -> Result<LockedDirectory, StorageError> {
+    let identity = inspect(path)?.identity.ok_or_else(|| refused(path, "holds no data of msgloop"))?;
+    let mut lock = File::open(path.join(LOCK_FILE))
+        .map_err(|error| refused(path, format_args!("has no {LOCK_FILE} that can be read: {error}")))?;
+    take(path, &mut lock)?;
+    Ok(LockedDirectory { path: path.to_owned(), identity, _lock: lock })
+}
+
 /// A directory as it was found.
 struct Found {
     path: PathBuf,
@@ -225,13 +234,17 @@ fn lock(path: &Path) -> Result<File, StorageError> {
         .truncate(false)
         .open(path.join(LOCK_FILE))
         .map_err(unwritable)?;
-    if let Err(error) = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        let holder = if error == rustix::io::Errno::WOULDBLOCK { holder_of(&mut file) } else { format!(": {error}") };
-        return Err(refused(path, format_args!("is in use by another process{holder}")));
-    }
+    take(path, &mut file)?;
     // Only for the sentence above; nothing depends on it.
     let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
     Ok(file)
+}
+
+fn take(path: &Path, file: &mut File) -> Result<(), StorageError> {
+    rustix::fs::flock(&*file, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
+        let holder = if error == rustix::io::Errno::WOULDBLOCK { holder_of(file) } else { format!(": {error}") };
+        refused(path, format_args!("is in use by another process{holder}"))
+    })
 }
 
 fn holder_of(file: &mut File) -> String {

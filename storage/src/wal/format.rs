@@ -152,7 +152,7 @@ impl Fragment {
     pub fn encode(self) -> [u8; FRAGMENT_HEADER_BYTES] {
         let mut bytes = [0u8; FRAGMENT_HEADER_BYTES];
         bytes[0..4].copy_from_slice(&self.bytes.to_be_bytes());
-        bytes[4] = u8::from(self.first) * FRAGMENT_FIRST | u8::from(self.last) * FRAGMENT_LAST;
+        bytes[4] = (u8::from(self.first) * FRAGMENT_FIRST) | (u8::from(self.last) * FRAGMENT_LAST);
         bytes
     }
 
@@ -192,11 +192,19 @@ pub struct SegmentSynced {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntryBody {
     /// A batch; its bytes may be split.
-    Append { base_offset: i64, batch: Vec<Bytes> },
+    Append {
+        /// Offset of its first record.
+        base_offset: i64,
+        /// Its bytes.
+        batch: Vec<Bytes>,
+    },
     /// See [`SegmentSynced`].
     SegmentSynced(SegmentSynced),
     /// Nothing below this offset is visible any more.
-    LogStart { offset: i64 },
+    LogStart {
+        /// The first visible one.
+        offset: i64,
+    },
     /// The partition was deleted; nothing of it before this entry counts.
     LogDeleted,
 }
@@ -204,7 +212,9 @@ pub enum EntryBody {
 /// An entry and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
+    /// The partition.
     pub log: LogId,
+    /// What happened to it.
     pub body: EntryBody,
 }
 

@@ -40,7 +40,7 @@ impl Group {
     }
 
     /// Appends in this group, neighbours of one log counted once.
-    pub fn len(&self) -> usize {
+    pub fn appends(&self) -> usize {
         self.touched.borrow().len()
     }
 

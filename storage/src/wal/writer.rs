@@ -73,6 +73,9 @@ struct Sealed {
     bytes: Bytes,
 }
 
+/// A batch, and the piece of the open commit that holds some of it.
+type Fill = (Rc<BatchMemory>, usize, usize);
+
 struct Building {
     start: WalStart,
     /// The chunk; its filled part is the open commit. `None` before the first append and when idle.
@@ -81,7 +84,7 @@ struct Building {
     limit: usize,
     sealed: Vec<Sealed>,
     /// Batches with a piece in the open commit, and where in it.
-    fills: Vec<(Rc<BatchMemory>, usize, usize)>,
+    fills: Vec<Fill>,
     group: Rc<Group>,
 }
 
@@ -360,7 +363,7 @@ impl Building {
         self.sealed.is_empty() && self.chunk.as_ref().is_none_or(BytesMut::is_empty)
     }
 
-    fn open_parts(&mut self) -> (&mut BytesMut, &mut Vec<(Rc<BatchMemory>, usize, usize)>) {
+    fn open_parts(&mut self) -> (&mut BytesMut, &mut Vec<Fill>) {
         (self.chunk.as_mut().expect("a commit is open: room() was called"), &mut self.fills)
     }
 

@@ -1,5 +1,7 @@
 //! The log on a simulated machine: what is acknowledged stays, whatever happens to the power and the disk.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod cores;
 mod faults;
 mod harness;

@@ -82,7 +82,9 @@ async fn batches(shard: &Rc<Shard>) -> usize {
         limit: ReadLimit::LogEnd,
     };
     let read = partition.log().read(options).await.expect("read");
-    Batches::new(&read.records.concat()).map(|batch| batch.expect("whole")).count()
+    let records = read.records.concat();
+    let batches: Vec<_> = Batches::new(&records).map(|batch| batch.expect("whole")).collect();
+    batches.len()
 }
 
 #[test]
