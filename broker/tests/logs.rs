@@ -155,7 +155,7 @@ fn bad_batches_are_refused_with_kafkas_codes() {
     check(&mut client, wrong_crc, ErrorCode::CORRUPT_MESSAGE, "a wrong CRC");
     check(&mut client, twice, ErrorCode::INVALID_RECORD, "two batches");
     check(&mut client, Vec::new(), ErrorCode::INVALID_RECORD, "no batch");
-    check(&mut client, vec![1, 2, 3], ErrorCode::CORRUPT_MESSAGE, "no header");
+    check(&mut client, vec![1, 2, 3], ErrorCode::INVALID_RECORD, "no header");
     check(&mut client, large.to_vec(), ErrorCode::MESSAGE_TOO_LARGE, "too large");
     let acks = ProduceRequest { acks: 2, ..produce("picky", 0, good.clone()) };
     assert_eq!(row(client.call(&acks, 9)).error_code, ErrorCode::INVALID_REQUIRED_ACKS);
