@@ -33,7 +33,7 @@ pub fn rope_bytes(buffers: &[Bytes]) -> usize {
     buffers.iter().map(Bytes::len).sum()
 }
 
-fn padding_to_block(address: usize) -> usize {
+pub(super) fn padding_to_block(address: usize) -> usize {
     address.next_multiple_of(BLOCK_BYTES) - address
 }
 

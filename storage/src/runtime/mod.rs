@@ -16,6 +16,7 @@ mod glommio;
 mod native;
 pub mod net;
 pub mod random;
+mod read_buffers;
 mod rope;
 pub mod simulated;
 mod threads;

@@ -8,9 +8,9 @@ use std::rc::Rc;
 use bytes::{Bytes, BytesMut};
 use rustix::io::{Errno, ReadWriteFlags};
 
-use super::buffers::aligned_zeroed;
 use super::file_thread::FileThread;
 use super::native::{NativeDisk, NativeFile, Transfer, WriteRequest};
+use super::read_buffers::ReadBuffers;
 use super::rope::Remaining;
 use super::{BLOCK_BYTES, Disk, Durability, FileHandle, Lane, LocalFuture};
 
@@ -23,12 +23,13 @@ pub(super) fn disk(core: usize) -> io::Result<impl Disk + 'static> {
 pub(super) struct Lanes {
     commit: FileThread,
     background: FileThread,
+    buffers: Rc<ReadBuffers>,
 }
 
 impl Lanes {
     pub(super) fn start(core: usize) -> io::Result<Lanes> {
         let start = |role: &str| FileThread::start(&format!("core-{core}-{role}"));
-        Ok(Lanes { commit: start("commit")?, background: start("disk")? })
+        Ok(Lanes { commit: start("commit")?, background: start("disk")?, buffers: Rc::default() })
     }
 
     fn of(&self, lane: Lane) -> &FileThread {
@@ -47,7 +48,8 @@ impl Transfer for Lanes {
 
     fn read(&self, file: Rc<NativeFile>, offset: u64, length: usize) -> LocalFuture<io::Result<BytesMut>> {
         let (descriptor, direct) = (file.descriptor().clone(), file.is_direct());
-        self.background.run(move || read_up_to(&descriptor, direct, offset, length))
+        let buffer = self.buffers.take(length);
+        self.background.run(move || read_up_to(&descriptor, direct, offset, buffer))
     }
 
     fn sync_data(&self, file: Rc<NativeFile>, lane: Lane) -> LocalFuture<io::Result<()>> {
@@ -84,10 +86,9 @@ fn write_some(file: &OwnedFd, slices: &[IoSlice<'_>], offset: u64, durability: D
     }
 }
 
-fn read_up_to(file: &OwnedFd, direct: bool, offset: u64, length: usize) -> io::Result<BytesMut> {
-    let mut buffer = aligned_zeroed(length);
+fn read_up_to(file: &OwnedFd, direct: bool, offset: u64, mut buffer: BytesMut) -> io::Result<BytesMut> {
     let mut filled = 0;
-    while filled < length {
+    while filled < buffer.len() {
         match rustix::io::pread(file, &mut buffer[filled..], offset + filled as u64) {
             Ok(0) => break,
             Ok(read) => filled += read,

@@ -21,9 +21,9 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
 
 use self::ring::{Ring, Work};
-use super::buffers::aligned_zeroed;
 use super::file_thread::FileThread;
 use super::native::{NativeDisk, NativeFile, Transfer, WriteRequest};
+use super::read_buffers::ReadBuffers;
 use super::rope::Remaining;
 use super::{Disk, Durability, FileHandle, Lane, LocalFuture};
 
@@ -48,6 +48,7 @@ pub(super) fn probe() -> io::Result<()> {
 
 struct RingTransfer {
     shared: Rc<Shared>,
+    buffers: Rc<ReadBuffers>,
 }
 
 struct Shared {
@@ -68,7 +69,7 @@ impl RingTransfer {
         let shared = Rc::new(Shared { ring: RefCell::new(ring), driver: Cell::default() });
         #[expect(clippy::disallowed_methods, reason = "the driver is part of the runtime")]
         tokio::task::spawn_local(Driver { shared: shared.clone(), event, tick: None });
-        Ok(RingTransfer { shared })
+        Ok(RingTransfer { shared, buffers: Rc::default() })
     }
 
     fn submit(&self, file: Rc<NativeFile>, work: Work) {
@@ -97,7 +98,7 @@ impl Transfer for RingTransfer {
         if length == 0 {
             return Box::pin(std::future::ready(Ok(BytesMut::new())));
         }
-        self.submit(file, Work::Read { buffer: aligned_zeroed(length), filled: 0, offset, direct, done });
+        self.submit(file, Work::Read { buffer: self.buffers.take(length), filled: 0, offset, direct, done });
         answer(result)
     }
 
