@@ -51,14 +51,16 @@ impl Segment {
         self.directory.join(file_name(Offset(self.base_offset), kind))
     }
 
-    /// The log, open for reading.
+    /// The log, open for reading past the page cache: the blocks were written past it, so that it holds none of them, and a
+    /// copy out of it costs more than the read itself.
     pub async fn open(self: &Rc<Segment>, runtime: &Runtime, open: &OpenSegments) -> io::Result<File> {
         open.touch(self);
         let known = self.file.borrow().clone();
         if let Some(file) = known {
             return Ok(file);
         }
-        let file = runtime.disk().open(&self.path(FileKind::Log), OpenOptions::default()).await?;
+        let direct = OpenOptions { direct: true, ..Default::default() };
+        let file = runtime.disk().open(&self.path(FileKind::Log), direct).await?;
         *self.file.borrow_mut() = Some(file.clone());
         Ok(file)
     }

@@ -1,13 +1,15 @@
 //! Reading whole batches: from memory without waiting, else from segments.
 
+use std::io;
 use std::rc::Rc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use protocol::records::{BatchHeader, BatchView, HEADER_BYTES};
 
 use super::{Log, LogRead, ReadError, ReadLimit, ReadOptions};
 use crate::error::StorageError;
 use crate::ids::Offset;
+use crate::runtime::{BLOCK_BYTES, File, Runtime};
 use crate::segment::FileKind;
 use crate::segment_file::Segment;
 
@@ -138,7 +140,7 @@ impl Log {
         let mut bytes = BytesMut::new();
         if in_file > 0 {
             let file = source.segment.open(&self.volume.runtime, &self.volume.open_segments).await.map_err(failed)?;
-            bytes = self.volume.runtime.disk().read(&file, position, in_file).await.map_err(failed)?;
+            bytes = read_blocks(&self.volume.runtime, &file, position, in_file).await.map_err(failed)?;
             if bytes.len() != in_file {
                 let reason = format!("the file ends {} bytes early", in_file - bytes.len());
                 return Err(self.segment_corrupt(&source.segment, position, reason));
@@ -214,6 +216,19 @@ impl Log {
         let file = segment.path(FileKind::Log).display().to_string();
         StorageError::Corrupt { file, position, reason }
     }
+}
+
+/// Up to `length` bytes at `position` of a file that may want whole blocks; fewer only at its end.
+async fn read_blocks(runtime: &Runtime, file: &File, position: u64, length: usize) -> io::Result<BytesMut> {
+    if !file.is_direct() {
+        return runtime.disk().read(file, position, length).await;
+    }
+    let skip = (position % BLOCK_BYTES as u64) as usize;
+    let blocks = (skip + length).next_multiple_of(BLOCK_BYTES);
+    let mut bytes = runtime.disk().read(file, position - skip as u64, blocks).await?;
+    bytes.advance(skip.min(bytes.len()));
+    bytes.truncate(length);
+    Ok(bytes)
 }
 
 /// What a piece of a segment has to offer.
