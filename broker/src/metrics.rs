@@ -136,7 +136,7 @@ pub fn render() -> String {
     HANDLE.get().map(PrometheusHandle::render).unwrap_or_default()
 }
 
-/// What a core tells every second.
+/// What a core tells: every second, and when it is asked.
 pub fn observe(shard: &Shard) {
     observe_engine(shard);
     if shard.core() != METADATA_CORE {
