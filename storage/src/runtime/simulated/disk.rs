@@ -106,6 +106,10 @@ impl SimulatedCore {
         };
         let state = file.state.clone();
         self.submit(Operation { offset: bytes, ..operation(kind, &file.path) }, move |world, _| {
+            let taken = if kind == OperationKind::Allocate { bytes } else { 0 };
+            if !world.has_room(&state.borrow(), 0, taken) {
+                return Err(no_space());
+            }
             let mut state = state.borrow_mut();
             state.modified_ms = world.wall_clock_ms();
             change(&mut state);
@@ -284,6 +288,7 @@ impl Disk for SimulatedCore {
 
     fn allocate(&self, file: &File, bytes: u64) -> LocalFuture<io::Result<()>> {
         self.submit_resize(OperationKind::Allocate, file, bytes, move |state| {
+            state.current.allocate(bytes);
             if bytes > state.current.bytes {
                 state.complete_buffered(Change::SetLen(bytes));
             }

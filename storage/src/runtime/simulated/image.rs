@@ -19,6 +19,8 @@ const BLOCK: u64 = BLOCK_BYTES as u64;
 pub(super) struct Image {
     pub(super) bytes: u64,
     blocks: BTreeMap<u64, Rc<[u8; BLOCK_BYTES]>>,
+    /// The first so many blocks are the file's whether they were written or not.
+    allocated_blocks: u64,
 }
 
 impl Image {
@@ -52,6 +54,7 @@ impl Image {
 
     pub(super) fn set_len(&mut self, bytes: u64) {
         if bytes < self.bytes {
+            self.allocated_blocks = self.allocated_blocks.min(bytes.div_ceil(BLOCK));
             self.blocks.split_off(&bytes.div_ceil(BLOCK));
             if let Some(block) = self.blocks.get_mut(&(bytes / BLOCK)) {
                 Rc::make_mut(block)[(bytes % BLOCK) as usize..].fill(0);
@@ -61,7 +64,12 @@ impl Image {
     }
 
     pub(super) fn allocated_bytes(&self) -> u64 {
-        self.blocks.len() as u64 * BLOCK
+        (self.allocated_blocks + self.blocks.range(self.allocated_blocks..).count() as u64) * BLOCK
+    }
+
+    /// Takes the space of everything below `bytes`; writes there need no more of it.
+    pub(super) fn allocate(&mut self, bytes: u64) {
+        self.allocated_blocks = self.allocated_blocks.max(bytes.div_ceil(BLOCK));
     }
 
     /// How many bytes of blocks a write would add.
@@ -69,7 +77,10 @@ impl Image {
         if length == 0 {
             return 0;
         }
-        let (first, last) = (offset / BLOCK, (offset + length - 1) / BLOCK);
+        let (first, last) = ((offset / BLOCK).max(self.allocated_blocks), (offset + length - 1) / BLOCK);
+        if first > last {
+            return 0;
+        }
         (last - first + 1 - self.blocks.range(first..=last).count() as u64) * BLOCK
     }
 }
