@@ -162,8 +162,19 @@ impl Engine {
         Err(StorageError::Closed)
     }
 
-    /// Waits, first come first served, until `bytes` more may be appended.
+    /// Waits, first come first served, until `bytes` more may be appended. Nobody waits while all directories are full:
+    /// the append is refused at once.
     pub async fn reserve(&self, bytes: usize) -> Result<Reservation, StorageError> {
+        self.reserve_unless(bytes, || self.inner.volumes.iter().all(|volume| volume.health.check().is_err())).await
+    }
+
+    /// For an append that leads to space being freed: a full directory takes it as long as its spare room lasts.
+    pub async fn reserve_spare(&self, bytes: usize) -> Result<Reservation, StorageError> {
+        let full = || self.inner.volumes.iter().any(|volume| volume.health.is_full());
+        Ok(self.reserve_unless(bytes, full).await?.into_spare())
+    }
+
+    async fn reserve_unless(&self, bytes: usize, passes: impl Fn() -> bool) -> Result<Reservation, StorageError> {
         let volumes = &self.inner.volumes;
         // Tails of a failed directory are never written back: with none left, nobody may wait.
         if let Some(error) = volumes.iter().map(|volume| volume.health.check_failed()).find(Result::is_err)
@@ -172,8 +183,8 @@ impl Engine {
             error?;
         }
         let admits = |reserved: usize| volumes.iter().all(|volume| volume.admits(reserved));
-        let make_room = || volumes.iter().for_each(|volume| volume.make_room());
-        Ok(self.inner.memory.reserve(bytes, admits, make_room).await)
+        let make_room = |reserved: usize| volumes.iter().for_each(|volume| volume.make_room(reserved));
+        Ok(self.inner.memory.reserve(bytes, admits, make_room, passes).await)
     }
 
     /// Registers what to do when a log directory fails: called once for each, with its path and the reason.

@@ -52,6 +52,11 @@ impl Health {
         self.failed.borrow().clone().map_or(Ok(()), Err)
     }
 
+    /// Whether the ring cannot be made larger.
+    pub fn is_ring_full(&self) -> bool {
+        self.full[Writer::Ring as usize].get()
+    }
+
     /// Whether writes are refused for want of space.
     pub fn is_full(&self) -> bool {
         self.full.iter().any(Cell::get)
@@ -116,7 +121,8 @@ impl Health {
         self.changed.notified().await;
     }
 
-    fn full_error(&self) -> StorageError {
+    /// What an append gets that finds no room.
+    pub fn full_error(&self) -> StorageError {
         StorageError::Full { directory: self.directory.clone() }
     }
 }

@@ -243,6 +243,11 @@ impl Log {
         self.state.borrow().bytes()
     }
 
+    /// Whether its directory refuses appends for want of space.
+    pub fn is_full(&self) -> bool {
+        self.volume.health.is_full()
+    }
+
     /// Applies changed settings of the topic; what is on disk stays as it is.
     pub fn set_config(&self, config: LogConfig) {
         self.state.borrow_mut().config = config;

@@ -37,12 +37,24 @@ pub struct Memory {
 pub struct Reservation {
     memory: Rc<Memory>,
     bytes: usize,
+    spare: bool,
 }
 
 impl Reservation {
     /// How much was reserved.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Whether a full directory takes the append, too, as long as its spare room lasts.
+    pub fn is_spare(&self) -> bool {
+        self.spare
+    }
+
+    /// See [`Reservation::is_spare`].
+    pub(crate) fn into_spare(mut self) -> Reservation {
+        self.spare = true;
+        self
     }
 }
 
@@ -120,13 +132,18 @@ impl Memory {
 
     /// Waits, first come first served, until `bytes` fit. A request larger than the bound is let through when
     /// nothing else is reserved and the tails are empty. `make_room` is called whenever there is not enough; `admits`
-    /// says whether something else than memory (the ring) has room for so many bytes in all reservations.
+    /// says whether something else than memory (the ring) has room for so many bytes in all reservations; nobody waits
+    /// while `passes`.
     pub async fn reserve(
         self: &Rc<Memory>,
         bytes: usize,
         admits: impl Fn(usize) -> bool,
-        make_room: impl Fn(),
+        make_room: impl Fn(usize),
+        passes: impl Fn() -> bool,
     ) -> Reservation {
+        if passes() {
+            return self.take(bytes);
+        }
         if self.waiters.borrow().is_empty()
             && let Some(reservation) = self.try_reserve(bytes, &admits, &make_room)
         {
@@ -135,6 +152,9 @@ impl Memory {
         let place = Place { memory: self.clone(), wake: Rc::new(Notify::new()) };
         self.waiters.borrow_mut().push_back(place.wake.clone());
         loop {
+            if passes() {
+                return self.take(bytes);
+            }
             if place.is_first() {
                 if let Some(reservation) = self.try_reserve(bytes, &admits, &make_room) {
                     return reservation;
@@ -150,20 +170,24 @@ impl Memory {
         self: &Rc<Memory>,
         bytes: usize,
         admits: &impl Fn(usize) -> bool,
-        make_room: &impl Fn(),
+        make_room: &impl Fn(usize),
     ) -> Option<Reservation> {
         if !self.fits(bytes) {
             self.reclaim();
         }
         if !self.fits(bytes) || !admits(self.reserved.get() + bytes) {
-            make_room();
+            make_room(self.reserved.get() + bytes);
             self.reclaim();
         }
         if !self.fits(bytes) || !admits(self.reserved.get() + bytes) {
             return None;
         }
+        Some(self.take(bytes))
+    }
+
+    fn take(self: &Rc<Memory>, bytes: usize) -> Reservation {
         self.reserved.set(self.reserved.get() + bytes);
-        Some(Reservation { memory: self.clone(), bytes })
+        Reservation { memory: self.clone(), bytes, spare: false }
     }
 
     fn fits(&self, bytes: usize) -> bool {

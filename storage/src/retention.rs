@@ -73,10 +73,20 @@ impl Log {
             new_start(&self.candidates(), &state.config, now_ms, self.log_start_offset().0)
         };
         if start > self.log_start_offset().0 {
-            if start == self.log_end_offset().0 && !self.roll_empty().await? {
-                return Ok(());
+            let start = if start == self.log_end_offset().0 {
+                match self.roll_empty().await {
+                    Ok(true) => start,
+                    Ok(false) => return Ok(()),
+                    // No space for the end of the newest segment: the others make some.
+                    Err(StorageError::Full { .. }) => self.active().max(self.log_start_offset().0),
+                    Err(error) => return Err(error),
+                }
+            } else {
+                start
+            };
+            if start > self.log_start_offset().0 {
+                self.move_start(start).await?;
             }
-            self.move_start(start).await?;
         }
         self.remove_segments().await
     }

@@ -86,7 +86,8 @@ impl Volume {
         let ring = self.wal.ring();
         // Headers and padding, entries that are moved forward, and the file that is being filled.
         let kept_free = 2 * ring.file_bytes();
-        self.health.check().is_err() || self.wal.live_bytes() + reserved as u64 + kept_free <= ring.bytes_max()
+        self.health.check().is_err()
+            || (self.wal.live_bytes() + reserved as u64 + kept_free <= ring.bytes_max() && self.wal.has_room(reserved))
     }
 
     /// A batch is in memory.
@@ -110,6 +111,8 @@ impl Volume {
         // Until the files are gone, a start has to find this entry.
         self.holds.borrow_mut().push(position.lsn);
         let committed = position.group.wait().await;
+        // A topic made again has the same directory: a write-back that is under way must not meet it.
+        log.wait_for_write_back().await;
         let removed = match committed {
             Ok(()) => log.remove_files().await,
             Err(error) => Err(error),

@@ -131,6 +131,9 @@ impl Volume {
             self.wal.set_trim(trim);
             self.memory.wake_first();
         }
+        if self.health.is_ring_full() {
+            self.wal.publish_trim();
+        }
     }
 
     /// Drops cached tails when memory is short, and everything when nobody appends.
@@ -164,7 +167,11 @@ impl Volume {
     }
 
     /// Somebody waits for memory or for the ring.
-    pub fn make_room(&self) {
+    pub fn make_room(&self, reserved: usize) {
+        if !self.wal.has_room(reserved) {
+            self.wal.ring().make_room();
+            self.wal.publish_trim();
+        }
         self.evict(self.memory.bytes_max() / 2);
         self.wake.notify_one();
     }

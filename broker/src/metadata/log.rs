@@ -83,6 +83,22 @@ fn log_config() -> LogConfig {
     }
 }
 
+/// Whether a change is made on a full disk, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Urgency {
+    /// It waits for space or is refused.
+    Ordinary,
+    /// Deleting a topic frees space, and so may a config of retention.
+    FreesSpace,
+}
+
+fn urgency_of(records: &[MetadataRecord]) -> Urgency {
+    let frees = |record: &MetadataRecord| {
+        matches!(record, MetadataRecord::TopicDeleted { .. } | MetadataRecord::ConfigChanged { .. })
+    };
+    if records.iter().all(frees) { Urgency::FreesSpace } else { Urgency::Ordinary }
+}
+
 /// The metadata log on core 0.
 pub struct MetadataLog {
     runtime: Runtime,
@@ -158,10 +174,13 @@ impl MetadataLog {
         let mut image = (*old).clone();
         records.iter().try_for_each(|record| image.apply(record))?;
         let batch = encode_batch(&records, self.runtime.wall_clock_ms())?;
-        if self.needs_snapshot.get() || self.grown_bytes.get() > self.snapshot_bytes {
-            self.write_snapshot(&old).await?;
+        let urgency = urgency_of(&records);
+        // A snapshot that can wait does not take the room that a deletion needs.
+        let snapshot_due = self.grown_bytes.get() > self.snapshot_bytes;
+        if self.needs_snapshot.get() || (snapshot_due && !(urgency == Urgency::FreesSpace && self.log.is_full())) {
+            self.write_snapshot(&old, urgency).await?;
         }
-        image.next_offset = self.append(batch).await?;
+        image.next_offset = self.append(batch, urgency).await?;
         self.put_in_force(old, Arc::new(image)).await?;
         Ok(answer)
     }
@@ -177,9 +196,12 @@ impl MetadataLog {
     }
 
     /// Appends one batch and waits until it is durable; returns the offset after it.
-    async fn append(&self, batch: Bytes) -> Result<Offset, MetadataError> {
+    async fn append(&self, batch: Bytes, urgency: Urgency) -> Result<Offset, MetadataError> {
         let bytes = batch.len();
-        let reservation = self.engine.reserve(bytes).await?;
+        let reservation = match urgency {
+            Urgency::Ordinary => self.engine.reserve(bytes).await?,
+            Urgency::FreesSpace => self.engine.reserve_spare(bytes).await?,
+        };
         let options =
             AppendOptions { leader_epoch: LeaderEpoch(0), origin: Origin::Coordinator, produce_version: i16::MAX };
         let appended = self.log.append(reservation, batch, options)?;
@@ -190,13 +212,13 @@ impl MetadataLog {
 
     /// Writes `image` out and deletes what came before. A crash in between leaves an unfinished snapshot, which a start
     /// leaves aside, or a finished one behind records it repeats.
-    async fn write_snapshot(&self, image: &MetadataImage) -> Result<(), MetadataError> {
+    async fn write_snapshot(&self, image: &MetadataImage, urgency: Urgency) -> Result<(), MetadataError> {
         // Until the last batch is there the next change must begin anew with a snapshot: a reader that has seen
         // SnapshotBegin takes every record up to SnapshotEnd for a part of it.
         self.needs_snapshot.set(true);
         let begin = self.log.log_end_offset();
         for batch in encode_snapshot(image, self.runtime.wall_clock_ms())? {
-            self.append(batch).await?;
+            self.append(batch, urgency).await?;
         }
         self.needs_snapshot.set(false);
         self.grown_bytes.set(0);

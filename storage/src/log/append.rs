@@ -7,7 +7,7 @@ use protocol::records::{BatchError, BatchView};
 
 use super::state::Head;
 use super::{AppendOptions, Appended, DurableFuture, Log, Origin};
-use crate::error::AppendError;
+use crate::error::{AppendError, StorageError};
 use crate::ids::Offset;
 use crate::memory::Reservation;
 use crate::producer_state::{Admission, BatchMetadata, ProducerBatch, ProducerCheck, ProducerUpdate};
@@ -27,7 +27,7 @@ impl Log {
         options: AppendOptions,
     ) -> Result<Appended, AppendError> {
         self.check_open()?;
-        self.volume.health.check()?;
+        self.check_room(&reservation, batch.len())?;
         let now_ms = self.volume.runtime.wall_clock_ms();
         let source = Source { origin: options.origin, produce_version: options.produce_version, now_ms };
         let validated = validate(&batch, &self.state.borrow().config, source)?;
@@ -53,6 +53,18 @@ impl Log {
             duplicate: false,
             durable,
         })
+    }
+
+    /// A full directory takes only what leads to space being freed.
+    fn check_room(&self, reservation: &Reservation, bytes: usize) -> Result<(), StorageError> {
+        let health = &self.volume.health;
+        if !reservation.is_spare() || !health.is_full() {
+            return health.check();
+        }
+        health.check_failed()?;
+        let wal = &self.volume.wal;
+        // The last of it is for the entries of the deletion itself.
+        if wal.has_spare_room(bytes, wal.ring().spare_bytes() / 16) { Ok(()) } else { Err(health.full_error()) }
     }
 
     /// What the producer's state says to the batch; `None` for a batch of no producer.

@@ -36,7 +36,11 @@ impl Log {
         if self.state.borrow().log_start_lsn.is_none() {
             // Write-back put the old start into the file while the new one was on its way.
             self.state.borrow_mut().log_start_lsn = Some(position.lsn);
-            self.write_log_start().await?;
+            match self.write_log_start().await {
+                // The entry says it until there is space for the file.
+                Ok(()) | Err(StorageError::Full { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }

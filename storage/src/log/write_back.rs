@@ -19,6 +19,7 @@ use crate::segment::{
     CHECKSUM_HEADER_BYTES, ChecksumHeader, FileKind, Indexer, checksum_position, encode_checksums, file_name,
 };
 use crate::segment_file::{Segment, replace_file};
+use crate::volume::Volume;
 use crate::wal::{Lsn, SegmentSynced};
 
 /// Bytes written before the next sync.
@@ -60,14 +61,19 @@ impl Log {
 
     /// Settles the log for good; whether the files say everything now.
     pub(crate) async fn settle_and_close(self: &Rc<Log>) -> Result<bool, StorageError> {
-        while self.state.borrow().files.busy {
-            self.volume.runtime.sleep(std::time::Duration::from_millis(1)).await;
-        }
+        self.wait_for_write_back().await;
         // What was appended and not committed yet.
         self.durable_up_to(self.end.get()).await?;
         self.write_back(Extent::Settle).await?;
         self.close();
         Ok(self.state.borrow().needed_lsn().is_none())
+    }
+
+    /// Waits until nobody writes the log's files.
+    pub(crate) async fn wait_for_write_back(&self) {
+        while self.state.borrow().files.busy {
+            self.volume.runtime.sleep(std::time::Duration::from_millis(1)).await;
+        }
     }
 
     async fn write_back_all(self: &Rc<Log>, extent: Extent) -> Result<(), StorageError> {
@@ -177,10 +183,19 @@ impl Log {
             producers_offset,
             producers,
         };
-        let position = self.volume.wal.append(&entry.encode(self.id), &[], None, None);
+        let entry = entry.encode(self.id);
+        self.check_spare_room(entry.len())?;
+        let position = self.volume.wal.append(&entry, &[], None, None);
         position.group.wait().await?;
         self.apply(progress, Some(position.lsn));
         Ok(())
+    }
+
+    /// Many partitions written back on a full disk must not use up what a deletion needs.
+    fn check_spare_room(&self, entry_bytes: usize) -> Result<(), StorageError> {
+        let Volume { health, wal, .. } = &*self.volume;
+        let refused = health.is_full() && !wal.has_spare_room(entry_bytes, wal.ring().spare_bytes() / 8);
+        if refused { Err(health.full_error()) } else { Ok(()) }
     }
 
     fn apply(&self, progress: Progress, synced_lsn: Option<Lsn>) {
@@ -235,6 +250,10 @@ impl Log {
     }
 
     fn write_failed(&self, error: &io::Error) -> StorageError {
+        if self.closed.get() && error.kind() == io::ErrorKind::NotFound {
+            // Deleted meanwhile, with its directory.
+            return StorageError::Closed;
+        }
         self.volume.health.write_failed(&format!("writing {}", self.path.display()), error)
     }
 

@@ -16,6 +16,10 @@ use crate::runtime::{Durability, File, Lane, OpenOptions, Runtime};
 
 /// How much of a new file is zeroed by one write.
 const ZERO_BYTES: usize = 1 << 20;
+/// Room in files that exist which appends of clients leave free: a full disk is emptied by deleting, and what says that
+/// something is deleted has to be written down, as has how far thousands of partitions are written back. It costs no
+/// space, only that the next file is asked for a little earlier.
+const SPARE_BYTES: u64 = 8 << 20;
 /// How long a full disk is left alone before the next attempt to make a file.
 const RETRY_FULL: Duration = Duration::from_secs(1);
 
@@ -96,6 +100,25 @@ impl Ring {
         self.files.get() as u64 * self.file_bytes
     }
 
+    /// What of its files appends of clients leave free.
+    pub fn spare_bytes(&self) -> u64 {
+        SPARE_BYTES.min(self.file_bytes / 2)
+    }
+
+    /// Where the files that exist end, for a log that goes on at `next`.
+    pub fn allocated_end(&self, next: Lsn) -> Lsn {
+        let live = self.live.borrow().back().map_or(next.0 / self.file_bytes, |(sequence, _)| sequence + 1);
+        Lsn((live + self.free.borrow().len() as u64) * self.file_bytes)
+    }
+
+    /// Somebody waits for more room than the files have: makes the next one, if the ring may grow.
+    pub fn make_room(self: &Rc<Ring>) {
+        if self.may_grow() {
+            // The very first file, or the background was too slow: not zeroed, so that nobody waits for it.
+            self.grow_in_background(false);
+        }
+    }
+
     /// The file that holds `lsn`. Waits for a free file or for space; fails only with the directory.
     pub async fn file_for(self: &Rc<Ring>, lsn: Lsn) -> Result<File, crate::StorageError> {
         let sequence = lsn.0 / self.file_bytes;
@@ -110,12 +133,9 @@ impl Ring {
                 self.grow_ahead();
                 continue;
             }
-            if self.may_grow() {
-                // The very first file, or the background was too slow: not zeroed, so that nobody waits for it.
-                self.grow(false).await;
-            } else {
-                let _ = self.runtime.timeout(RETRY_FULL, self.changed.notified()).await;
-            }
+            let changed = self.changed.notified();
+            self.make_room();
+            let _ = self.runtime.timeout(RETRY_FULL, changed).await;
         }
     }
 
@@ -130,33 +150,54 @@ impl Ring {
     /// Makes the next file in the background when none is free.
     fn grow_ahead(self: &Rc<Ring>) {
         if self.may_grow() && self.free.borrow().is_empty() {
-            let ring = self.clone();
-            self.growing.set(true);
-            self.runtime.spawn(async move { ring.grow(true).await });
+            self.grow_in_background(true);
         }
     }
 
-    async fn grow(&self, zero: bool) {
+    /// Tries until there is a free file: made, or trimmed meanwhile.
+    fn grow_in_background(self: &Rc<Ring>, zero: bool) {
         self.growing.set(true);
+        let (this, runtime) = (Rc::downgrade(self), self.runtime.clone());
+        self.runtime.spawn(async move {
+            while let Some(ring) = this.upgrade() {
+                ring.grow(zero).await;
+                let again = ring.health.is_ring_full() && ring.health.check_failed().is_ok();
+                ring.growing.set(again);
+                ring.changed.notify_waiters();
+                if !again {
+                    return;
+                }
+                drop(ring);
+                runtime.sleep(RETRY_FULL).await;
+            }
+        });
+    }
+
+    /// One attempt to make a file.
+    async fn grow(&self, zero: bool) {
         let number = self.next_number.get();
         match self.create(number, zero).await {
             Ok(slot) => {
                 self.files.set(self.files.get() + 1);
                 self.next_number.set(number + 1);
-                self.free.borrow_mut().push(slot);
-                self.health.set_full(Writer::Ring, false);
+                self.add_free(slot);
             }
             Err(error) if is_no_space(&error) => {
-                self.health.set_full(Writer::Ring, true);
                 let _ = self.runtime.disk().remove_file(&self.directory.join(slot_name(number))).await;
-                self.runtime.sleep(RETRY_FULL).await;
+                // A file may have been trimmed meanwhile.
+                if self.free.borrow().is_empty() {
+                    self.health.set_full(Writer::Ring, true);
+                }
             }
             Err(error) => {
                 self.health.fail(format!("creating write-ahead log file {}: {error}", slot_name(number)));
             }
         }
-        self.growing.set(false);
-        self.changed.notify_waiters();
+    }
+
+    fn add_free(&self, slot: Slot) {
+        self.free.borrow_mut().push(slot);
+        self.health.set_full(Writer::Ring, false);
     }
 
     async fn create(&self, number: usize, zero: bool) -> io::Result<Slot> {
@@ -192,7 +233,7 @@ impl Ring {
         let mut live = self.live.borrow_mut();
         while live.len() > 1 && live.front().is_some_and(|(sequence, _)| (sequence + 1) * self.file_bytes <= trim.0) {
             if let Some((_, slot)) = live.pop_front() {
-                self.free.borrow_mut().push(slot);
+                self.add_free(slot);
             }
         }
         self.changed.notify_waiters();

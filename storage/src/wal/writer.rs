@@ -23,6 +23,11 @@ const WRITE_BYTES_MAX: usize = 4 << 20;
 /// How long the log is idle before the durable watermark is written on its own.
 const WATERMARK_DELAY: Duration = Duration::from_millis(100);
 
+/// The most that batches of so many bytes take in the log: headers of entries and fragments, and padding.
+fn padded(batch_bytes: usize) -> u64 {
+    (batch_bytes + batch_bytes / 64 + 2 * COMMIT_ALIGNMENT) as u64
+}
+
 /// The memory of one batch: slices of the chunks its commits were built in, filled in when these are sealed.
 #[derive(Default)]
 pub struct BatchMemory {
@@ -99,6 +104,8 @@ pub struct Wal {
     /// What the newest durable commit says is durable.
     watermark: Cell<Lsn>,
     trim: Cell<Lsn>,
+    /// The trim point of the newest durable commit.
+    published: Cell<Lsn>,
     wake: Notify,
     closing: Cell<bool>,
     /// Numbers for the broker's metrics.
@@ -133,6 +140,7 @@ impl Wal {
             // Recovery made everything it kept durable; the first idle moment writes that down.
             watermark: Cell::new(start.trim),
             trim: Cell::new(start.trim),
+            published: Cell::new(start.trim),
             wake: Notify::new(),
             closing: Cell::new(false),
             statistics: WalStatistics::default(),
@@ -228,6 +236,30 @@ impl Wal {
     /// The files.
     pub fn ring(&self) -> &Rc<Ring> {
         &self.ring
+    }
+
+    /// Whether so many bytes of batches fit into files that exist and leave their spare room free. Appends that were
+    /// let through never wait for the disk to have space: what frees some would wait behind them.
+    pub fn has_room(&self, batch_bytes: usize) -> bool {
+        self.room_bytes() >= padded(batch_bytes) + self.ring.spare_bytes()
+    }
+
+    /// Whether so many bytes fit into the spare room and leave `kept_bytes` of it.
+    pub fn has_spare_room(&self, bytes: usize, kept_bytes: u64) -> bool {
+        self.room_bytes() >= padded(bytes) + kept_bytes
+    }
+
+    fn room_bytes(&self) -> u64 {
+        let used = self.next().0 + self.building.borrow().chunk.as_ref().map_or(0, BytesMut::len) as u64;
+        self.ring.allocated_end(self.next()).0.saturating_sub(used)
+    }
+
+    /// Writes down how far the log is trimmed if files wait for that to be used again.
+    pub fn publish_trim(&self) {
+        if self.trim.get().0 / self.ring.file_bytes() > self.published.get().0 / self.ring.file_bytes() {
+            self.building.borrow_mut().force(self);
+            self.wake.notify_one();
+        }
     }
 
     /// Bytes a start would have to read.
@@ -331,6 +363,7 @@ impl Wal {
         // A commit of nothing but the watermark needs no watermark of its own.
         self.watermark.set(if header.payload_bytes == 0 { end } else { header.durable });
         self.durable.set(end);
+        self.published.set(header.trim);
         self.ring.release(header.trim);
     }
 

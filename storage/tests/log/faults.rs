@@ -6,10 +6,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use storage::log::ReadError;
+use storage::runtime::Runtime;
 use storage::runtime::simulated::{CrashPolicy, Fault, FaultEffect, OperationKind, Simulation};
-use storage::{AppendError, StorageError};
+use storage::{AppendError, Engine, Log, StorageError};
 
-use crate::harness::{append, batch, open, read_all, read_at, spec, value};
+use crate::harness::{append, append_options, batch, log_id, open, read_all, read_at, spec, value};
 
 fn is_wal(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "wal")
@@ -80,6 +81,75 @@ fn a_full_disk_refuses_appends_at_once_and_recovers_by_itself() {
         assert_eq!(append(&engine, &log, batch(&[value(sent, 9_000)])).await.unwrap(), sent as i64);
         assert_eq!(read_all(&log, 2, 20_000).await.len() as u64, sent - 1);
     });
+}
+
+/// Fills a disk of `capacity_bytes`: appends are refused at once, reads go on, a deletion is written down in spare room
+/// and makes space, writes resume by themselves, and nothing that was acknowledged is lost.
+fn check_full_disk(capacity_bytes: u64) {
+    let simulation = Simulation::new(6);
+    let runtime = simulation.runtime();
+    simulation.set_capacity_bytes(Some(capacity_bytes));
+    let kept = simulation.run(async move {
+        let engine = open(&runtime).await.unwrap();
+        let kept = engine.open_log(spec(0, true)).await.unwrap();
+        let filler = engine.open_log(spec(1, true)).await.unwrap();
+        engine.finish_recovery().await.unwrap();
+        let mut sent = 0;
+        while fill(&runtime, &engine, &kept, &mut sent, 2).await | fill(&runtime, &engine, &filler, &mut 0, 50).await {}
+
+        let started = runtime.now();
+        let refused = append(&engine, &kept, batch(&[value(sent, 9_000)])).await;
+        assert!(matches!(refused, Err(AppendError::Storage(StorageError::Full { .. }))), "{refused:?}");
+        assert!(runtime.now().since(started) < Duration::from_millis(10), "refused at once");
+        assert_eq!(read_all(&kept, 0, 20_000).await.len() as u64, sent, "reads go on");
+
+        let spare = batch(&[value(sent, 100)]);
+        let reservation = engine.reserve_spare(spare.len()).await.unwrap();
+        let appended = kept.append(reservation, spare, append_options()).unwrap();
+        appended.durable.await.unwrap();
+        sent += 1;
+        engine.delete_log(log_id(1)).await.unwrap();
+        runtime.sleep(Duration::from_secs(5)).await;
+        append(&engine, &kept, batch(&[value(sent, 9_000)])).await.unwrap();
+        sent + 1
+    });
+    let simulation = simulation.crash(CrashPolicy::LoseAll);
+    let runtime = simulation.runtime();
+    simulation.run(async move {
+        let engine = open(&runtime).await.unwrap();
+        let log = engine.open_log(spec(0, false)).await.unwrap();
+        assert!(engine.finish_recovery().await.unwrap().quarantined.is_empty(), "what was deleted stays so");
+        let records = read_all(&log, 0, 20_000).await;
+        assert_eq!(records.len() as u64, kept);
+        for (offset, content) in records {
+            assert_eq!(content, value(offset as u64, content.len()));
+        }
+    });
+}
+
+/// Appends up to `batches_max` batches; whether any of them was taken. A refusal counts once it lasts.
+async fn fill(runtime: &Runtime, engine: &Engine, log: &Rc<Log>, sent: &mut u64, batches_max: u64) -> bool {
+    let before = *sent;
+    let mut refusals = 0;
+    while refusals < 5 && *sent < before + batches_max {
+        match append(engine, log, batch(&[value(*sent, 9_000)])).await {
+            Ok(_) => *sent += 1,
+            Err(AppendError::Storage(StorageError::Full { .. })) => {
+                refusals += 1;
+                runtime.sleep(Duration::from_secs(3)).await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    *sent > before
+}
+
+#[test]
+fn a_full_disk_is_freed_by_deleting_a_log() {
+    // Room for the whole ring; for half of it; for two of its files.
+    for capacity_bytes in [1 << 20, 300 << 10, 160 << 10] {
+        check_full_disk(capacity_bytes);
+    }
 }
 
 /// Flips one bit of a stopped node, then starts it.
