@@ -8,7 +8,6 @@
 pub mod backend;
 pub mod background;
 pub mod buffers;
-pub mod channel;
 pub mod core;
 mod file_thread;
 #[cfg(feature = "glommio")]
@@ -24,7 +23,7 @@ mod uring;
 
 use std::future::Future;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -294,8 +293,3 @@ impl Runtime {
 pub type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::quality::FixedState>;
 /// A set with a fixed hash seed; see [`HashMap`].
 pub type HashSet<K> = std::collections::HashSet<K, foldhash::quality::FixedState>;
-
-/// A path below a log directory, for messages.
-pub fn display_path(path: &Path) -> String {
-    PathBuf::from(path).display().to_string()
-}

@@ -222,15 +222,15 @@ fn consume(rope: &mut std::collections::VecDeque<Bytes>, mut bytes: usize) {
 #[cfg(test)]
 mod tests {
     use super::super::backend::Backend;
-    use super::super::{channel, core};
+    use super::super::core;
     use super::*;
 
     #[test]
     fn a_connection_is_handed_to_another_core_and_a_rope_comes_back_whole() {
-        let (to_server, connections) = channel::channel::<Accepted>(1);
+        let (to_server, connections) = flume::bounded::<Accepted>(1);
         let options = core::CoreOptions { core: 1, cpu: None, backend: Backend::Threads };
         let server = core::start(options, move |_| async move {
-            let connection = Connection::serve(connections.receive().await.unwrap()).unwrap();
+            let connection = Connection::serve(connections.recv_async().await.unwrap()).unwrap();
             assert!(connection.peer().ip().is_loopback());
             let (mut reader, mut writer) = connection.split();
             let mut received = BytesMut::new();
@@ -245,7 +245,7 @@ mod tests {
             let listener = Listener::bind(([127, 0, 0, 1], 0).into(), 8).unwrap();
             let address = listener.local_address().unwrap();
             let client = Connection::connect(address);
-            runtime.spawn(async move { to_server.send(listener.accept().await.unwrap()).await.unwrap() });
+            runtime.spawn(async move { to_server.send_async(listener.accept().await.unwrap()).await.unwrap() });
             let (mut reader, mut writer) = client.await.unwrap().split();
             writer.write_rope(vec![Bytes::new(), sent.into()]).await.unwrap();
             writer.close().await.unwrap();
