@@ -8,7 +8,7 @@ use protocol::records::{BatchHeader, BatchView, HEADER_BYTES};
 use crate::error::StorageError;
 use crate::ids::{LogId, Offset};
 use crate::leader_epochs::LeaderEpochs;
-use crate::log::write_back::LEADER_EPOCH_FILE;
+use crate::log::report::LEADER_EPOCH_FILE;
 use crate::merge::partitions;
 use crate::producer_state::ProducerState;
 use crate::recovery::{self, Recovered, RecoveredLog};

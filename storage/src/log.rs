@@ -4,6 +4,8 @@ mod append;
 mod delete;
 mod lookup;
 mod read;
+pub(crate) mod report;
+mod segment_writer;
 pub(crate) mod state;
 pub(crate) mod write_back;
 

@@ -7,29 +7,21 @@
 use std::io;
 use std::rc::Rc;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::Log;
+use super::report::Progress;
+use super::segment_writer::Rope;
 use super::state::{Head, Plan};
 use crate::error::StorageError;
 use crate::ids::Offset;
-use crate::memory::{CHUNK_BYTES, aligned_zeros};
-use crate::runtime::{BLOCK_BYTES, Durability, File, Lane, OpenOptions};
-use crate::segment::{
-    CHECKSUM_HEADER_BYTES, ChecksumHeader, FileKind, Indexer, checksum_position, encode_checksums, file_name,
-};
-use crate::segment_file::{Segment, replace_file};
-use crate::volume::Volume;
-use crate::wal::{Lsn, SegmentSynced};
+use crate::memory::aligned_zeros;
+use crate::runtime::{BLOCK_BYTES, OpenOptions};
+use crate::segment::{FileKind, Indexer, file_name};
+use crate::segment_file::replace_file;
 
 /// Bytes written before the next sync.
 const ROUND_BYTES_MAX: u64 = 8 << 20;
-/// A larger producer snapshot goes to a file rather than into the write-ahead log.
-const INLINE_SNAPSHOT_BYTES_MAX: usize = 16 * 1024;
-/// Where a log start beyond the first segment's base is kept.
-pub(crate) const LOG_START_FILE: &str = "log-start-offset";
-/// Kafka's file of leader epochs.
-pub(crate) const LEADER_EPOCH_FILE: &str = "leader-epoch-checkpoint";
 
 /// How far a write-back goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,14 +30,6 @@ pub(crate) enum Extent {
     Blocks,
     /// Also the last block: afterwards the files say everything and the log needs nothing of the write-ahead log.
     Settle,
-}
-
-/// What a file's content will be once synced.
-struct Progress {
-    segment_base_offset: i64,
-    position: u64,
-    residue: Bytes,
-    next_offset: i64,
 }
 
 impl Log {
@@ -159,65 +143,6 @@ impl Log {
         if bytes.len() == length { Ok(bytes.freeze()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
-    fn progress(&self) -> Progress {
-        let state = self.state.borrow();
-        Progress {
-            segment_base_offset: state.files.active,
-            position: state.files.position,
-            residue: state.files.residue.clone(),
-            next_offset: state.files.next_offset,
-        }
-    }
-
-    /// Says durably what of the files counts, then believes it. Epochs and producers up to there are durable as well.
-    async fn report(self: &Rc<Log>, progress: Progress) -> Result<(), StorageError> {
-        self.write_epochs().await?;
-        let producers = self.producers_snapshot().await?;
-        self.check_open()?;
-        let producers_offset = self.state.borrow().producers.end_offset().0;
-        let entry = SegmentSynced {
-            segment_base_offset: progress.segment_base_offset,
-            synced_bytes: progress.position,
-            next_offset: progress.next_offset,
-            residue: progress.residue.clone(),
-            producers_offset,
-            producers,
-        };
-        let entry = entry.encode(self.id);
-        self.check_spare_room(entry.len())?;
-        let position = self.volume.wal.append(&entry, &[], None, None);
-        position.group.wait().await?;
-        self.apply(progress, Some(position.lsn));
-        Ok(())
-    }
-
-    /// Many partitions written back on a full disk must not use up what a deletion needs.
-    fn check_spare_room(&self, entry_bytes: usize) -> Result<(), StorageError> {
-        let Volume { health, wal, .. } = &*self.volume;
-        let refused = health.is_full() && !wal.has_spare_room(entry_bytes, wal.ring().spare_bytes() / 8);
-        if refused { Err(health.full_error()) } else { Ok(()) }
-    }
-
-    fn apply(&self, progress: Progress, synced_lsn: Option<Lsn>) {
-        let mut state = self.state.borrow_mut();
-        assert!(progress.next_offset >= state.files.next_offset, "what is in files does not shrink");
-        state.files.active = progress.segment_base_offset;
-        state.files.position = progress.position;
-        state.files.residue = progress.residue;
-        state.files.next_offset = progress.next_offset;
-        state.files.synced_lsn = synced_lsn;
-        state.files.sync_segment_bytes();
-        let now = self.volume.runtime.now();
-        let uncovered = state.tail.from(progress.next_offset).next().is_some();
-        state.dirty_since = uncovered.then_some(now);
-    }
-
-    /// An entry that is needed and getting old is written again, so that the write-ahead log can be trimmed.
-    async fn renew_report(self: &Rc<Log>) -> Result<(), StorageError> {
-        let old = self.state.borrow().files.synced_lsn.is_some_and(|lsn| lsn < self.volume.trim_goal());
-        if old { self.report(self.progress()).await } else { Ok(()) }
-    }
-
     /// Writes the whole blocks of a plan; what is left becomes the residue.
     async fn write(self: &Rc<Log>, plan: Plan) -> Result<(), StorageError> {
         let (position, residue) = {
@@ -249,7 +174,7 @@ impl Log {
         Ok(())
     }
 
-    fn write_failed(&self, error: &io::Error) -> StorageError {
+    pub(super) fn write_failed(&self, error: &io::Error) -> StorageError {
         if self.closed.get() && error.kind() == io::ErrorKind::NotFound {
             // Deleted meanwhile, with its directory.
             return StorageError::Closed;
@@ -268,125 +193,6 @@ impl Log {
         if let Some(segment) = state.files.segments.get(&active) {
             segment.max_timestamp.set(max_timestamp);
         }
-    }
-
-    /// Writes `length` bytes of the rope at `position`, both multiples of a block, and syncs them.
-    async fn write_blocks(self: &Rc<Log>, rope: &mut Rope, position: u64, length: usize) -> io::Result<()> {
-        let file = self.writable().await?;
-        let disk = self.volume.runtime.disk();
-        let mut done = 0;
-        while done < length {
-            // A chunk of the pool is the aligned copy: fresh memory costs more than the copy.
-            let mut chunk = self.volume.memory.take_chunk();
-            let part = rope.take(CHUNK_BYTES.min(length - done), chunk.split_off(0)).freeze();
-            let at = position + done as u64;
-            done += part.len();
-            let checksums = self.write_checksums(at, &part).await;
-            let written = disk.write(&file, vec![part], at, Durability::Buffered, Lane::Background).await;
-            self.volume.memory.retire(chunk);
-            checksums.and(written)?;
-        }
-        disk.sync_data(&file, Lane::Background).await
-    }
-
-    /// The active segment, open for writing; made if it is not there, durably.
-    async fn writable(self: &Rc<Log>) -> io::Result<File> {
-        let (known, active) = {
-            let state = self.state.borrow();
-            (state.files.file.clone(), state.files.active)
-        };
-        if let Some(file) = known {
-            return Ok(file);
-        }
-        let disk = self.volume.runtime.disk();
-        let path = self.path.join(file_name(Offset(active), FileKind::Log));
-        let options = OpenOptions { write: true, create: true, direct: true, ..Default::default() };
-        let file = disk.open(&path, options).await?;
-        let is_new = !self.state.borrow().files.segments.contains_key(&active);
-        if is_new {
-            disk.sync_directory(&self.path).await?;
-            let segment = Segment::new(Rc::new(self.path.clone()), active, 0, -1);
-            self.state.borrow_mut().files.segments.insert(active, segment);
-        }
-        self.state.borrow_mut().files.file = Some(file.clone());
-        Ok(file)
-    }
-
-    /// The sidecar's entries for some blocks. Not synced: what the log does not cover says nothing.
-    async fn write_checksums(&self, position: u64, blocks: &[u8]) -> io::Result<()> {
-        let first = position / BLOCK_BYTES as u64;
-        let entries = Bytes::from(encode_checksums(blocks));
-        let file = self.companion(FileKind::Checksums).await?;
-        let disk = self.volume.runtime.disk();
-        if first == 0 {
-            let header = ChecksumHeader { log: self.id, base_offset: Offset(self.active()) }.to_bytes();
-            let whole = vec![Bytes::copy_from_slice(&header), entries];
-            debug_assert_eq!(header.len(), CHECKSUM_HEADER_BYTES);
-            return disk.write(&file, whole, 0, Durability::Buffered, Lane::Background).await;
-        }
-        disk.write(&file, vec![entries], checksum_position(first), Durability::Buffered, Lane::Background).await
-    }
-
-    async fn companion(&self, kind: FileKind) -> io::Result<File> {
-        let path = self.path.join(file_name(Offset(self.active()), kind));
-        let options = OpenOptions { write: true, create: true, ..Default::default() };
-        self.volume.runtime.disk().open(&path, options).await
-    }
-
-    /// Writes the index entries made since the last time. They can be made again from the log, so they are synced only
-    /// when the segment is closed.
-    async fn flush_indexes(&self, sync: bool) -> io::Result<()> {
-        let disk = self.volume.runtime.disk();
-        for kind in [FileKind::OffsetIndex, FileKind::TimeIndex] {
-            let (at, bytes) = {
-                let files = &self.state.borrow().files;
-                let (all, flushed) = match kind {
-                    FileKind::OffsetIndex => (files.indexer.offsets.bytes(), files.flushed.0),
-                    _ => (files.indexer.times.bytes(), files.flushed.1),
-                };
-                (flushed, Bytes::copy_from_slice(&all[flushed..]))
-            };
-            if bytes.len() < BLOCK_BYTES && !sync {
-                continue;
-            }
-            let file = self.companion(kind).await?;
-            let end = at + bytes.len();
-            disk.write(&file, vec![bytes], at as u64, Durability::Buffered, Lane::Background).await?;
-            // An earlier, longer life of the file.
-            disk.set_len(&file, end as u64).await?;
-            if sync {
-                disk.sync_data(&file, Lane::Background).await?;
-            }
-            let files = &mut self.state.borrow_mut().files;
-            match kind {
-                FileKind::OffsetIndex => files.flushed.0 = end,
-                _ => files.flushed.1 = end,
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes the last, partial block and cuts the file to its exact length. Returns that length.
-    async fn write_last_block(self: &Rc<Log>) -> io::Result<u64> {
-        let (position, residue) = {
-            let files = &self.state.borrow().files;
-            (files.position, files.residue.clone())
-        };
-        let bytes = position + residue.len() as u64;
-        let disk = self.volume.runtime.disk();
-        let file = self.writable().await?;
-        if !residue.is_empty() {
-            let mut block = aligned_zeros(BLOCK_BYTES);
-            block[..residue.len()].copy_from_slice(&residue);
-            self.write_checksums(position, &residue).await?;
-            disk.write(&file, vec![block.freeze()], position, Durability::Buffered, Lane::Background).await?;
-            disk.set_len(&file, bytes).await?;
-        }
-        self.flush_indexes(true).await?;
-        disk.sync_data(&self.companion(FileKind::Checksums).await?, Lane::Background).await?;
-        disk.sync_data(&file, Lane::Background).await?;
-        disk.sync_directory(&self.path).await?;
-        Ok(bytes)
     }
 
     /// Closes the active segment and goes on with the next.
@@ -429,75 +235,5 @@ impl Log {
             state.files.synced_lsn = None;
         }
         Ok(())
-    }
-
-    /// Producer state for an entry: its bytes, or empty after they went to a file.
-    async fn producers_snapshot(&self) -> Result<Bytes, StorageError> {
-        let (snapshot, offset) = {
-            let state = self.state.borrow();
-            if state.producers.is_empty() {
-                return Ok(Bytes::new());
-            }
-            (Bytes::from(state.producers.to_snapshot()), state.producers.end_offset())
-        };
-        if snapshot.len() <= INLINE_SNAPSHOT_BYTES_MAX {
-            return Ok(snapshot);
-        }
-        let path = self.path.join(file_name(offset, FileKind::ProducerSnapshot));
-        let written = replace_file(&self.volume.runtime, &path, snapshot).await;
-        written.map_err(|error| self.write_failed(&error))?;
-        Ok(Bytes::new())
-    }
-
-    async fn write_epochs(&self) -> Result<(), StorageError> {
-        if !std::mem::replace(&mut self.state.borrow_mut().epochs_dirty, false) {
-            return Ok(());
-        }
-        let content = Bytes::from(self.state.borrow().epochs.to_checkpoint());
-        let written = replace_file(&self.volume.runtime, &self.path.join(LEADER_EPOCH_FILE), content).await;
-        written.map_err(|error| {
-            self.state.borrow_mut().epochs_dirty = true;
-            self.write_failed(&error)
-        })
-    }
-
-    /// Puts the log start into a file, so that its entry is not needed any more.
-    pub(crate) async fn write_log_start(&self) -> Result<(), StorageError> {
-        let Some(lsn) = self.state.borrow().log_start_lsn else { return Ok(()) };
-        let content = Bytes::from(format!("0\n{}\n", self.start.get()));
-        let written = replace_file(&self.volume.runtime, &self.path.join(LOG_START_FILE), content).await;
-        written.map_err(|error| self.write_failed(&error))?;
-        let mut state = self.state.borrow_mut();
-        if state.log_start_lsn == Some(lsn) {
-            state.log_start_lsn = None;
-        }
-        Ok(())
-    }
-}
-
-/// Bytes in pieces, taken off the front into aligned memory.
-struct Rope {
-    parts: std::collections::VecDeque<Bytes>,
-}
-
-impl Rope {
-    fn new(parts: impl Iterator<Item = Bytes>) -> Rope {
-        Rope { parts: parts.filter(|part| !part.is_empty()).collect() }
-    }
-
-    /// The next `length` bytes, copied into `buffer`; the rope holds at least that many.
-    fn take(&mut self, length: usize, mut buffer: BytesMut) -> BytesMut {
-        buffer.clear();
-        while buffer.len() < length {
-            let Some(part) = self.parts.front_mut() else { break };
-            let now = part.len().min(length - buffer.len());
-            buffer.extend_from_slice(&part[..now]);
-            part.advance(now);
-            if part.is_empty() {
-                self.parts.pop_front();
-            }
-        }
-        assert_eq!(buffer.len(), length, "a plan holds the bytes it counts");
-        buffer
     }
 }

@@ -4,6 +4,7 @@
 //! Kafka's formats, byte for byte, and Kafka's dump tools read them; `docs/formats.md` has every field.
 
 mod checksums;
+mod entries;
 mod indexer;
 mod names;
 mod offset_index;

@@ -2,6 +2,7 @@
 //!
 //! An entry is a batch's last offset and where the batch starts; there is one about every `index.interval.bytes`.
 
+use super::entries::{self, Entry};
 use super::{field, relative};
 use crate::error::FormatError;
 use crate::ids::Offset;
@@ -16,6 +17,17 @@ pub struct OffsetPosition {
     pub offset: Offset,
     /// Where that batch starts in the `.log` file.
     pub position: u32,
+}
+
+impl Entry for OffsetPosition {
+    const BYTES: usize = ENTRY_BYTES;
+    const RAGGED: &'static str = "the offset index is not a multiple of 8 bytes";
+
+    fn read(base_offset: i64, bytes: &[u8]) -> OffsetPosition {
+        let relative = i32::from_be_bytes(field(bytes, 0));
+        let offset = Offset(base_offset.saturating_add(relative.into()));
+        OffsetPosition { offset, position: u32::from_be_bytes(field(bytes, 4)) }
+    }
 }
 
 /// An offset index over bytes: borrowed ones to look up in, owned ones to build.
@@ -53,10 +65,8 @@ impl<B: AsRef<[u8]>> OffsetIndex<B> {
     /// Wraps a file's bytes after the checks that Kafka makes when it opens one (`sanityCheck`), and zeros at the end,
     /// which preallocation leaves.
     pub fn parse(base_offset: Offset, bytes: B) -> Result<OffsetIndex<B>, FormatError> {
+        entries::check_whole::<OffsetPosition>(bytes.as_ref())?;
         let size = bytes.as_ref().len();
-        if !size.is_multiple_of(ENTRY_BYTES) {
-            return Err(FormatError::new(size, "the offset index is not a multiple of 8 bytes"));
-        }
         let index = OffsetIndex { base_offset, bytes };
         match (index.last(), index.len()) {
             (Some(last), count) if last.offset < base_offset || (count > 1 && last.offset == base_offset) => {
@@ -95,17 +105,17 @@ impl<B: AsRef<[u8]>> OffsetIndex<B> {
 
     /// All entries in order.
     pub fn entries(&self) -> impl Iterator<Item = OffsetPosition> + '_ {
-        (0..self.len()).map(|number| self.entry(number))
+        entries::entries(self.base_offset.0, self.bytes())
     }
 
     /// The last entry.
     pub fn last(&self) -> Option<OffsetPosition> {
-        self.len().checked_sub(1).map(|number| self.entry(number))
+        entries::last(self.base_offset.0, self.bytes())
     }
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        self.bytes().len() / ENTRY_BYTES
+        entries::count::<OffsetPosition>(self.bytes())
     }
 
     /// Whether there are none.
@@ -119,20 +129,12 @@ impl<B: AsRef<[u8]>> OffsetIndex<B> {
     }
 
     fn entry(&self, number: usize) -> OffsetPosition {
-        let entry = &self.bytes()[number * ENTRY_BYTES..][..ENTRY_BYTES];
-        let relative = i32::from_be_bytes(field(entry, 0));
-        let offset = Offset(self.base_offset.0.saturating_add(relative.into()));
-        OffsetPosition { offset, position: u32::from_be_bytes(field(entry, 4)) }
+        entries::entry(self.base_offset.0, self.bytes(), number)
     }
 
-    /// Binary search: how many entries at the front satisfy `holds`.
+    /// How many entries at the front satisfy `holds`.
     fn partition_point(&self, holds: impl Fn(OffsetPosition) -> bool) -> usize {
-        let (mut low, mut high) = (0, self.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if holds(self.entry(middle)) { low = middle + 1 } else { high = middle }
-        }
-        low
+        entries::partition_point(self.base_offset.0, self.bytes(), holds)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! An entry says that no record at or before this offset in the segment is younger than this timestamp.
 
+use super::entries::{self, Entry};
 use super::{field, relative};
 use crate::error::FormatError;
 use crate::ids::Offset;
@@ -16,6 +17,17 @@ pub struct TimestampPosition {
     pub timestamp_ms: i64,
     /// Last offset of the batch that holds it.
     pub offset: Offset,
+}
+
+impl Entry for TimestampPosition {
+    const BYTES: usize = ENTRY_BYTES;
+    const RAGGED: &'static str = "the time index is not a multiple of 12 bytes";
+
+    fn read(base_offset: i64, bytes: &[u8]) -> TimestampPosition {
+        let relative = i32::from_be_bytes(field(bytes, 8));
+        let offset = Offset(base_offset.saturating_add(relative.into()));
+        TimestampPosition { timestamp_ms: i64::from_be_bytes(field(bytes, 0)), offset }
+    }
 }
 
 /// A time index over bytes: borrowed ones to look up in, owned ones to build.
@@ -54,10 +66,8 @@ impl TimeIndex {
 impl<B: AsRef<[u8]>> TimeIndex<B> {
     /// Wraps a file's bytes after the checks that Kafka makes when it opens one (`sanityCheck`).
     pub fn parse(base_offset: Offset, bytes: B) -> Result<TimeIndex<B>, FormatError> {
+        entries::check_whole::<TimestampPosition>(bytes.as_ref())?;
         let size = bytes.as_ref().len();
-        if !size.is_multiple_of(ENTRY_BYTES) {
-            return Err(FormatError::new(size, "the time index is not a multiple of 12 bytes"));
-        }
         let index = TimeIndex { base_offset, bytes };
         let Some(last) = index.last() else { return Ok(index) };
         if last.timestamp_ms < index.entry(0).timestamp_ms || last.offset < base_offset {
@@ -88,17 +98,17 @@ impl<B: AsRef<[u8]>> TimeIndex<B> {
 
     /// All entries in order.
     pub fn entries(&self) -> impl Iterator<Item = TimestampPosition> + '_ {
-        (0..self.len()).map(|number| self.entry(number))
+        entries::entries(self.base_offset.0, self.bytes())
     }
 
     /// The last entry: of a closed segment, its largest timestamp.
     pub fn last(&self) -> Option<TimestampPosition> {
-        self.len().checked_sub(1).map(|number| self.entry(number))
+        entries::last(self.base_offset.0, self.bytes())
     }
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        self.bytes().len() / ENTRY_BYTES
+        entries::count::<TimestampPosition>(self.bytes())
     }
 
     /// Whether there are none.
@@ -112,20 +122,12 @@ impl<B: AsRef<[u8]>> TimeIndex<B> {
     }
 
     fn entry(&self, number: usize) -> TimestampPosition {
-        let entry = &self.bytes()[number * ENTRY_BYTES..][..ENTRY_BYTES];
-        let relative = i32::from_be_bytes(field(entry, 8));
-        let offset = Offset(self.base_offset.0.saturating_add(relative.into()));
-        TimestampPosition { timestamp_ms: i64::from_be_bytes(field(entry, 0)), offset }
+        entries::entry(self.base_offset.0, self.bytes(), number)
     }
 
-    /// Binary search: how many entries at the front satisfy `holds`.
+    /// How many entries at the front satisfy `holds`.
     fn partition_point(&self, holds: impl Fn(TimestampPosition) -> bool) -> usize {
-        let (mut low, mut high) = (0, self.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if holds(self.entry(middle)) { low = middle + 1 } else { high = middle }
-        }
-        low
+        entries::partition_point(self.base_offset.0, self.bytes(), holds)
     }
 }
 

@@ -1,14 +1,16 @@
 //! The write-ahead log that all partitions of one core and log directory share. Bytes: `docs/formats.md`.
 //!
-//! [`format`] says what is on disk, [`ring`] keeps the files, [`writer`] commits, [`group`] is what an append waits
+//! [`format`] says what is on disk, [`ring`] keeps the files, [`building`] gathers, [`writer`] commits, [`group`] is what an append waits
 //! for, [`scan`] reads it all back at the start.
 
+pub mod building;
 pub mod format;
 pub mod group;
 pub mod ring;
 pub mod scan;
 pub mod writer;
 
+pub use building::BatchMemory;
 pub use format::{Entry, EntryBody, Lsn, SegmentSynced};
 pub use group::{Committed, Group};
-pub use writer::{BatchMemory, Wal};
+pub use writer::Wal;

@@ -10,11 +10,11 @@ use std::path::Path;
 
 use bytes::Bytes;
 
+use super::building::WalStart;
 use super::format::{
     COMMIT_ALIGNMENT, COMMIT_HEADER_BYTES, CommitHeader, Entry, Fragment, HeaderError, Lsn, decode_entry, header_crc,
 };
 use super::ring::{RingFiles, Slot, open_slot, slot_name};
-use super::writer::WalStart;
 use crate::error::StorageError;
 use crate::runtime::{Lane, Runtime};
 

@@ -7,14 +7,13 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::sync::Notify;
 
-use super::format::{
-    COMMIT_ALIGNMENT, COMMIT_HEADER_BYTES, CommitHeader, FRAGMENT_HEADER_BYTES, Fragment, Lsn, header_crc,
-};
+use super::building::{BatchMemory, Building, Sealed, WalStart};
+use super::format::{COMMIT_ALIGNMENT, CommitHeader, Lsn};
 use super::group::{Committed, Group};
 use super::ring::Ring;
 use crate::error::StorageError;
 use crate::health::Health;
-use crate::memory::{CHUNK_BYTES, Memory};
+use crate::memory::Memory;
 use crate::runtime::{Durability, Lane, Runtime};
 use crate::statistics::WalStatistics;
 
@@ -28,82 +27,17 @@ fn padded(batch_bytes: usize) -> u64 {
     (batch_bytes + batch_bytes / 64 + 2 * COMMIT_ALIGNMENT) as u64
 }
 
-/// The memory of one batch: slices of the chunks its commits were built in, filled in when these are sealed.
-#[derive(Default)]
-pub struct BatchMemory {
-    parts: RefCell<Vec<Bytes>>,
-}
-
-impl BatchMemory {
-    /// Memory that exists already.
-    pub fn new(parts: Vec<Bytes>) -> Rc<BatchMemory> {
-        Rc::new(BatchMemory { parts: RefCell::new(parts) })
-    }
-
-    /// The slices, in order.
-    pub fn parts(&self) -> Vec<Bytes> {
-        self.parts.borrow().clone()
-    }
-
-    /// Adds the slices to `rope`.
-    pub fn append_to(&self, rope: &mut Vec<Bytes>) {
-        rope.extend(self.parts.borrow().iter().cloned());
-    }
-
-    /// Moves the bytes out of their chunks into memory of their own, so that the chunks can be used again.
-    pub fn detach(&self) {
-        let mut parts = self.parts.borrow_mut();
-        let copy = Bytes::from(parts.concat());
-        *parts = vec![copy];
-    }
-}
-
-/// Where a log's own history goes on.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct WalStart {
-    /// See [`CommitHeader::ring_id`].
-    pub ring_id: u64,
-    /// Number of this opening.
-    pub incarnation: u32,
-    /// Header checksum of the last commit kept.
-    pub previous_crc: u32,
-    /// Where the next commit goes.
-    pub next: Lsn,
-    /// Nothing below is needed.
-    pub trim: Lsn,
-}
-
-struct Sealed {
-    lsn: Lsn,
-    bytes: Bytes,
-}
-
-/// A batch, and the piece of the open commit that holds some of it.
-type Fill = (Rc<BatchMemory>, usize, usize);
-
-struct Building {
-    start: WalStart,
-    /// The chunk; its filled part is the open commit. `None` before the first append and when idle.
-    chunk: Option<BytesMut>,
-    /// How long the open commit may get.
-    limit: usize,
-    sealed: Vec<Sealed>,
-    /// Batches with a piece in the open commit, and where in it.
-    fills: Vec<Fill>,
-    group: Rc<Group>,
-}
-
 /// The write-ahead log of one core in one directory.
 pub struct Wal {
     runtime: Runtime,
-    ring: Rc<Ring>,
-    memory: Rc<Memory>,
+    pub(super) ring: Rc<Ring>,
+    pub(super) memory: Rc<Memory>,
     health: Rc<Health>,
     building: RefCell<Building>,
-    durable: Cell<Lsn>,
+    pub(super) durable: Cell<Lsn>,
     /// What the newest durable commit says is durable.
     watermark: Cell<Lsn>,
-    trim: Cell<Lsn>,
+    pub(super) trim: Cell<Lsn>,
     /// The trim point of the newest durable commit.
     published: Cell<Lsn>,
     wake: Notify,
@@ -128,14 +62,7 @@ impl Wal {
             ring,
             memory,
             health,
-            building: RefCell::new(Building {
-                start,
-                chunk: None,
-                limit: 0,
-                sealed: Vec::new(),
-                fills: Vec::new(),
-                group: Group::new(),
-            }),
+            building: RefCell::new(Building::new(start)),
             durable: Cell::new(start.next),
             // Recovery made everything it kept durable; the first idle moment writes that down.
             watermark: Cell::new(start.trim),
@@ -157,43 +84,12 @@ impl Wal {
         log: Option<(&Rc<dyn Committed>, i64)>,
     ) -> Position {
         let mut building = self.building.borrow_mut();
-        let mut rest_bytes = header.len() + body.iter().map(|part| part.len()).sum::<usize>();
-        let mut slices = std::iter::once(header).chain(body.iter().copied());
-        let mut slice: &[u8] = slices.next().unwrap_or(&[]);
-        let mut unkept = header.len();
-        let mut lsn = None;
-        while rest_bytes > 0 {
-            let room = self.room(&mut building);
-            let take = room.min(rest_bytes);
-            let fragment = Fragment { first: lsn.is_none(), last: take == rest_bytes, bytes: take as u32 };
-            lsn.get_or_insert(building.start.next);
-            let (chunk, fills) = building.open_parts();
-            chunk.extend_from_slice(&fragment.encode());
-            let start = chunk.len() + unkept.min(take);
-            unkept -= unkept.min(take);
-            let mut copied = 0;
-            while copied < take {
-                if slice.is_empty() {
-                    slice = slices.next().unwrap_or(&[]);
-                    continue;
-                }
-                let (now, later) = slice.split_at(slice.len().min(take - copied));
-                chunk.extend_from_slice(now);
-                copied += now.len();
-                slice = later;
-            }
-            if let Some(memory) = memory
-                && start < chunk.len()
-            {
-                fills.push((memory.clone(), start, chunk.len()));
-            }
-            rest_bytes -= take;
-        }
+        let lsn = building.add(self, header, body, memory);
         if let Some((log, token)) = log {
             building.group.touch(log, token);
         }
         self.wake.notify_one();
-        Position { lsn: lsn.unwrap_or(building.start.next), group: building.group.clone() }
+        Position { lsn, group: building.group.clone() }
     }
 
     /// Waits until everything appended so far is durable.
@@ -375,90 +271,5 @@ impl Wal {
     fn fail_rest(&self, error: &StorageError) {
         let group = self.building.borrow().group.clone();
         group.complete(&Err(error.clone()));
-    }
-}
-
-impl Wal {
-    /// Bytes that the open commit takes yet; opens one if need be.
-    fn room(&self, building: &mut Building) -> usize {
-        let used = building.chunk.as_ref().map_or(0, BytesMut::len);
-        if used > 0 && used + FRAGMENT_HEADER_BYTES < building.limit {
-            return building.limit - used - FRAGMENT_HEADER_BYTES;
-        }
-        building.seal(self, false);
-        building.open(self);
-        building.limit - COMMIT_HEADER_BYTES - FRAGMENT_HEADER_BYTES
-    }
-}
-
-impl Building {
-    fn is_empty(&self) -> bool {
-        self.sealed.is_empty() && self.chunk.as_ref().is_none_or(BytesMut::is_empty)
-    }
-
-    fn open_parts(&mut self) -> (&mut BytesMut, &mut Vec<Fill>) {
-        (self.chunk.as_mut().expect("a commit is open: room() was called"), &mut self.fills)
-    }
-
-    fn retire_chunk(&mut self, wal: &Wal) {
-        if let Some(remainder) = self.chunk.take() {
-            wal.memory.retire(remainder);
-        }
-    }
-
-    /// Begins a commit: as long as the chunk's rest, the file's rest and the format allow.
-    fn open(&mut self, wal: &Wal) {
-        if self.chunk.as_ref().is_none_or(|chunk| chunk.capacity() < COMMIT_ALIGNMENT) {
-            self.retire_chunk(wal);
-            self.chunk = Some(wal.memory.take_chunk());
-        }
-        let chunk = self.chunk.as_mut().expect("just set");
-        let file_rest = wal.ring.file_bytes() - self.start.next.0 % wal.ring.file_bytes();
-        let chunk_rest = chunk.capacity() / COMMIT_ALIGNMENT * COMMIT_ALIGNMENT;
-        self.limit = chunk_rest.min(CHUNK_BYTES).min(usize::try_from(file_rest).unwrap_or(usize::MAX));
-        chunk.extend_from_slice(&[0; COMMIT_HEADER_BYTES]);
-    }
-
-    /// Makes sure that the next commit is written even if it holds nothing.
-    fn force(&mut self, wal: &Wal) {
-        if self.is_empty() {
-            self.open(wal);
-        }
-    }
-
-    fn force_clean(&mut self, wal: &Wal) {
-        self.force(wal);
-        self.seal(wal, true);
-    }
-
-    /// Ends the open commit: header, padding, and the memory of its batches.
-    fn seal(&mut self, wal: &Wal, clean: bool) {
-        let Some(chunk) = self.chunk.as_mut().filter(|chunk| !chunk.is_empty()) else { return };
-        let mut commit_bytes = chunk.len();
-        chunk.resize(commit_bytes.next_multiple_of(COMMIT_ALIGNMENT), 0);
-        let mut commit = chunk.split();
-        let payload = &commit[COMMIT_HEADER_BYTES..commit_bytes];
-        let header = CommitHeader {
-            clean,
-            ring_id: self.start.ring_id,
-            incarnation: self.start.incarnation,
-            previous_crc: self.start.previous_crc,
-            lsn: self.start.next,
-            payload_bytes: payload.len() as u32,
-            payload_crc: crc32c::crc32c(payload),
-            durable: wal.durable.get(),
-            trim: wal.trim.get(),
-            file_bytes: wal.ring.file_bytes(),
-        };
-        let encoded = header.encode();
-        commit[..COMMIT_HEADER_BYTES].copy_from_slice(&encoded);
-        commit_bytes = commit.len();
-        let bytes = commit.freeze();
-        for (memory, start, end) in self.fills.drain(..) {
-            memory.parts.borrow_mut().push(bytes.slice(start..end));
-        }
-        self.sealed.push(Sealed { lsn: self.start.next, bytes });
-        self.start.previous_crc = header_crc(&encoded);
-        self.start.next = Lsn(self.start.next.0 + commit_bytes as u64);
     }
 }

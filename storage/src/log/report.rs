@@ -1,0 +1,131 @@
+//! Saying durably what of a log's files counts: the entry in the write-ahead log, and the small files beside the segments.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use super::Log;
+use crate::error::StorageError;
+use crate::segment::{FileKind, file_name};
+use crate::segment_file::replace_file;
+use crate::volume::Volume;
+use crate::wal::{Lsn, SegmentSynced};
+
+/// A larger producer snapshot goes to a file rather than into the write-ahead log.
+const INLINE_SNAPSHOT_BYTES_MAX: usize = 16 * 1024;
+/// Where a log start beyond the first segment's base is kept.
+pub(crate) const LOG_START_FILE: &str = "log-start-offset";
+/// Kafka's file of leader epochs.
+pub(crate) const LEADER_EPOCH_FILE: &str = "leader-epoch-checkpoint";
+
+/// What a file's content will be once synced.
+pub(super) struct Progress {
+    pub segment_base_offset: i64,
+    pub position: u64,
+    pub residue: Bytes,
+    pub next_offset: i64,
+}
+
+impl Log {
+    pub(super) fn progress(&self) -> Progress {
+        let state = self.state.borrow();
+        Progress {
+            segment_base_offset: state.files.active,
+            position: state.files.position,
+            residue: state.files.residue.clone(),
+            next_offset: state.files.next_offset,
+        }
+    }
+
+    /// Says durably what of the files counts, then believes it. Epochs and producers up to there are durable as well.
+    pub(super) async fn report(self: &Rc<Log>, progress: Progress) -> Result<(), StorageError> {
+        self.write_epochs().await?;
+        let producers = self.producers_snapshot().await?;
+        self.check_open()?;
+        let producers_offset = self.state.borrow().producers.end_offset().0;
+        let entry = SegmentSynced {
+            segment_base_offset: progress.segment_base_offset,
+            synced_bytes: progress.position,
+            next_offset: progress.next_offset,
+            residue: progress.residue.clone(),
+            producers_offset,
+            producers,
+        };
+        let entry = entry.encode(self.id);
+        self.check_spare_room(entry.len())?;
+        let position = self.volume.wal.append(&entry, &[], None, None);
+        position.group.wait().await?;
+        self.apply(progress, Some(position.lsn));
+        Ok(())
+    }
+
+    /// Many partitions written back on a full disk must not use up what a deletion needs.
+    fn check_spare_room(&self, entry_bytes: usize) -> Result<(), StorageError> {
+        let Volume { health, wal, .. } = &*self.volume;
+        let refused = health.is_full() && !wal.has_spare_room(entry_bytes, wal.ring().spare_bytes() / 8);
+        if refused { Err(health.full_error()) } else { Ok(()) }
+    }
+
+    fn apply(&self, progress: Progress, synced_lsn: Option<Lsn>) {
+        let mut state = self.state.borrow_mut();
+        assert!(progress.next_offset >= state.files.next_offset, "what is in files does not shrink");
+        state.files.active = progress.segment_base_offset;
+        state.files.position = progress.position;
+        state.files.residue = progress.residue;
+        state.files.next_offset = progress.next_offset;
+        state.files.synced_lsn = synced_lsn;
+        state.files.sync_segment_bytes();
+        let now = self.volume.runtime.now();
+        let uncovered = state.tail.from(progress.next_offset).next().is_some();
+        state.dirty_since = uncovered.then_some(now);
+    }
+
+    /// An entry that is needed and getting old is written again, so that the write-ahead log can be trimmed.
+    pub(super) async fn renew_report(self: &Rc<Log>) -> Result<(), StorageError> {
+        let old = self.state.borrow().files.synced_lsn.is_some_and(|lsn| lsn < self.volume.trim_goal());
+        if old { self.report(self.progress()).await } else { Ok(()) }
+    }
+
+    /// Producer state for an entry: its bytes, or empty after they went to a file.
+    async fn producers_snapshot(&self) -> Result<Bytes, StorageError> {
+        let (snapshot, offset) = {
+            let state = self.state.borrow();
+            if state.producers.is_empty() {
+                return Ok(Bytes::new());
+            }
+            (Bytes::from(state.producers.to_snapshot()), state.producers.end_offset())
+        };
+        if snapshot.len() <= INLINE_SNAPSHOT_BYTES_MAX {
+            return Ok(snapshot);
+        }
+        let path = self.path.join(file_name(offset, FileKind::ProducerSnapshot));
+        let written = replace_file(&self.volume.runtime, &path, snapshot).await;
+        written.map_err(|error| self.write_failed(&error))?;
+        Ok(Bytes::new())
+    }
+
+    pub(super) async fn write_epochs(&self) -> Result<(), StorageError> {
+        if !std::mem::replace(&mut self.state.borrow_mut().epochs_dirty, false) {
+            return Ok(());
+        }
+        let content = Bytes::from(self.state.borrow().epochs.to_checkpoint());
+        let written = replace_file(&self.volume.runtime, &self.path.join(LEADER_EPOCH_FILE), content).await;
+        written.map_err(|error| {
+            self.state.borrow_mut().epochs_dirty = true;
+            self.write_failed(&error)
+        })
+    }
+
+    /// Puts the log start into a file, so that its entry is not needed any more.
+    pub(crate) async fn write_log_start(&self) -> Result<(), StorageError> {
+        let Some(lsn) = self.state.borrow().log_start_lsn else { return Ok(()) };
+        let content = Bytes::from(format!("0\n{}\n", self.start.get()));
+        let written = replace_file(&self.volume.runtime, &self.path.join(LOG_START_FILE), content).await;
+        written.map_err(|error| self.write_failed(&error))?;
+        let mut state = self.state.borrow_mut();
+        if state.log_start_lsn == Some(lsn) {
+            state.log_start_lsn = None;
+        }
+        Ok(())
+    }
+}
