@@ -13,7 +13,7 @@ use crate::merge::partitions;
 use crate::producer_state::ProducerState;
 use crate::recovery::{self, Recovered, RecoveredLog};
 use crate::runtime::{OpenOptions, Runtime};
-use crate::segment::{Checksums, FileKind, OffsetIndex, TimeIndex, file_name, parse_file_name};
+use crate::segment::{Checksums, FileKind, IndexStatement, OffsetIndex, TimeIndex, file_name, parse_file_name};
 use crate::segment_file::read_whole;
 use crate::wal::scan::inspect;
 
@@ -148,8 +148,11 @@ impl SegmentCheck<'_> {
                 None
             }
         };
-        let next_offset = self.check_batches(findings, checksums.filter(|_| !self.partial)).await?;
+        let checksums = checksums.filter(|_| !self.partial);
+        let stated = checksums.map(|checksums| checksums.header.indexes).unwrap_or_default();
+        let next_offset = self.check_batches(findings, checksums).await?;
         self.check_indexes(findings, next_offset).await?;
+        self.check_statement(findings, stated).await?;
         Ok((!self.partial).then_some(next_offset).flatten())
     }
 
@@ -204,6 +207,24 @@ impl SegmentCheck<'_> {
             self.find(findings, FileKind::Log, position, "the last batch is not whole".to_owned());
         }
         Ok(Some(next_offset))
+    }
+
+    /// Compares the indexes with what the sidecar says of them.
+    async fn check_statement(&self, findings: &mut Vec<Finding>, stated: IndexStatement) -> std::io::Result<()> {
+        if stated.covered_bytes == 0 {
+            return Ok(());
+        }
+        if stated.covered_bytes != self.bytes {
+            let what = format!("{} bytes of the log were indexed, it has {}", stated.covered_bytes, self.bytes);
+            self.find(findings, FileKind::Log, self.bytes, what);
+        }
+        for (kind, digest) in [(FileKind::OffsetIndex, stated.offsets), (FileKind::TimeIndex, stated.times)] {
+            let bytes = read_whole(self.runtime, &self.file(kind)).await?;
+            if bytes.len() != digest.bytes as usize || !digest.begins(&bytes) {
+                self.find(findings, kind, 0, "the index differs from its checksum".to_owned());
+            }
+        }
+        Ok(())
     }
 
     async fn check_indexes(&self, findings: &mut Vec<Finding>, next_offset: Option<i64>) -> std::io::Result<()> {

@@ -21,6 +21,7 @@ mod retention;
 pub mod runtime;
 pub mod segment;
 mod segment_file;
+mod segment_index;
 pub mod statistics;
 mod tail;
 pub mod validate;

@@ -17,11 +17,13 @@ use crate::log::state::{Files, Head, State};
 use crate::log::{Log, LogConfig};
 use crate::producer_state::ProducerState;
 use crate::recovery::RecoveredLog;
-use crate::runtime::{Durability, Lane, OpenOptions, Runtime};
+use crate::runtime::{BLOCK_BYTES, Durability, Lane, OpenOptions, Runtime};
 use crate::segment::{
-    ChecksumHeader, DELETED_SUFFIX, FileKind, IndexedBatch, Indexer, OffsetIndex, TimeIndex, file_name, parse_file_name,
+    ChecksumHeader, DELETED_SUFFIX, FileKind, IndexDigest, IndexStatement, IndexedBatch, Indexer, file_name,
+    parse_file_name,
 };
 use crate::segment_file::{Segment, read_whole, segment_bases};
+use crate::segment_index::{self, open_closed, read_header, write_header};
 use crate::volume::Volume;
 use crate::wal::SegmentSynced;
 
@@ -117,23 +119,8 @@ impl Opening<'_> {
         files.position = files.segments.get(&active).map_or(0, |segment| segment.bytes.get());
         if let Some(synced) = synced {
             self.cut(&mut files, synced).await?;
-            self.restart_checksums(files.active).await.map_err(|error| self.failed(&error))?;
         }
         Ok(files)
-    }
-
-    /// Which of the newest segment's checksums reached the disk is unknown: blocks written from now on get theirs.
-    async fn restart_checksums(&self, active: i64) -> io::Result<()> {
-        let disk = self.volume.runtime.disk();
-        let path = self.path.join(file_name(Offset(active), FileKind::Checksums));
-        if disk.stat(&path).await.is_err() {
-            return Ok(());
-        }
-        let file = disk.open(&path, OpenOptions { write: true, ..Default::default() }).await?;
-        disk.set_len(&file, 0).await?;
-        let header = ChecksumHeader { log: self.id, base_offset: Offset(active) }.to_bytes();
-        let header = vec![Bytes::copy_from_slice(&header)];
-        disk.write(&file, header, 0, Durability::Buffered, Lane::Background).await
     }
 
     /// Cuts the newest segment to what the write-ahead log says is synced.
@@ -161,18 +148,24 @@ impl Opening<'_> {
 
     /// Indexes, epochs and producers, from their files and from the end of the newest segment.
     async fn state(&self, mut files: Files, recovered: &RecoveredLog) -> Result<State, StorageError> {
+        let interval = self.config.index_interval_bytes;
         for segment in files.segments.values().filter(|segment| segment.base_offset != files.active) {
-            let times = segment.time_index(&self.volume.runtime).await.map_err(|error| self.failed(&error))?;
-            segment.max_timestamp.set(times.and_then(|times| times.last()).map_or(-1, |last| last.timestamp_ms));
+            let opened = open_closed(&self.volume.runtime, segment, self.id, interval).await;
+            opened.map_err(|error| self.failed(&error))?;
         }
-        let from = self.load_indexes(&mut files).await?;
+        let settled = recovered.synced.as_ref().is_none_or(|(_, synced)| is_settled(synced));
+        let from = self.load_indexes(&mut files, settled).await.map_err(|error| self.failed(&error))?;
         let now_ms = self.volume.runtime.wall_clock_ms();
         let head = Head { base_offset: files.active, created_ms: now_ms, ..Head::default() };
         files.next_offset = files.active;
         let mut state = State::new(self.config.clone(), head, files);
         state.epochs = self.epochs().await?;
         state.producers = self.producers(recovered).await?;
+        state.head.first_timestamp = self.first_timestamp(&state.files).await.map_err(|error| self.failed(&error))?;
         self.scan_end(&mut state, from).await?;
+        if settled && from == 0 {
+            self.store_indexes(&mut state.files).await.map_err(|error| self.failed(&error))?;
+        }
         let expected = recovered.synced.as_ref().map(|(_, synced)| synced.next_offset);
         if let Some(expected) = expected.filter(|expected| *expected != state.files.next_offset) {
             let name = file_name(Offset(state.files.active), FileKind::Log);
@@ -182,33 +175,53 @@ impl Opening<'_> {
         Ok(state)
     }
 
-    /// Loads the newest segment's indexes as far as they are sane, and tells from where batches have to be read.
-    async fn load_indexes(&self, files: &mut Files) -> Result<u64, StorageError> {
+    /// Loads the newest segment's indexes as far as they are stated, and tells from where batches have to be read. After
+    /// an unclean end the sidecar begins anew where that is: which of its later entries reached the disk is unknown.
+    async fn load_indexes(&self, files: &mut Files, settled: bool) -> io::Result<u64> {
         let (base, runtime) = (Offset(files.active), &self.volume.runtime);
-        let path = |kind| self.path.join(file_name(base, kind));
-        let offsets = read_whole(runtime, &path(FileKind::OffsetIndex)).await.map_err(|error| self.failed(&error))?;
-        let times = read_whole(runtime, &path(FileKind::TimeIndex)).await.map_err(|error| self.failed(&error))?;
-        let offsets_sane = sane_prefix::<8>(&offsets, |entry, before| {
-            let (offset, position) = (number(entry, 0), number(entry, 4));
-            let ascends = before.is_none_or(|before| offset > number(before, 0) && position > number(before, 4));
-            ascends && position >= 0 && offset >= 0 && (position as u64) < files.position
-        });
-        let last_offset = offsets_sane.checked_sub(8).map_or(0, |at| number(&offsets[at..], 0));
-        let times_sane = sane_prefix::<12>(&times, |entry, before| {
-            let ascends = before.is_none_or(|before| entry[..8] > before[..8] && number(entry, 8) > number(before, 8));
-            ascends && entry[0] < 0x80 && (0..=last_offset).contains(&number(entry, 8))
-        });
-        // A time index that lost its end would hide the newest times: everything is made again.
-        if times_sane != times.len() && offsets_sane == offsets.len() {
-            return Ok(0);
+        let known = read_header(runtime, self.path, self.id, base.0).await?;
+        let loaded = match &known {
+            Some(header) => segment_index::load(runtime, self.path, header, files.position).await?,
+            None => None,
+        };
+        let from = loaded.as_ref().and_then(|(offsets, _)| offsets.last()).map_or(0, |last| u64::from(last.position));
+        if let Some((offsets, times)) = loaded {
+            files.stated = IndexStatement {
+                covered_bytes: from,
+                offsets: IndexDigest::of(offsets.bytes()),
+                times: IndexDigest::of(times.bytes()),
+                max_timestamp_ms: times.last().map_or(-1, |last| last.timestamp_ms),
+            };
+            files.indexer = Indexer::resume(offsets, times, base, self.config.index_interval_bytes);
         }
-        let offsets = OffsetIndex::parse(base, offsets[..offsets_sane].to_vec());
-        let times = TimeIndex::parse(base, times[..times_sane].to_vec());
-        let (Ok(offsets), Ok(times)) = (offsets, times) else { return Ok(0) };
-        let from = offsets.last().map_or(0, |last| u64::from(last.position));
-        files.flushed = (offsets.bytes().len(), times.bytes().len());
-        files.indexer = Indexer::resume(offsets, times, base, self.config.index_interval_bytes);
+        if files.segments.contains_key(&files.active) && (!settled || known.is_none()) {
+            let header = ChecksumHeader { log: self.id, base_offset: base, indexes: files.stated };
+            let blocks = Some(from / BLOCK_BYTES as u64);
+            write_header(runtime, self.path, &header, blocks).await?;
+        }
         Ok(from)
+    }
+
+    /// The indexes of a settled segment were made again: nothing would write them before the next append.
+    async fn store_indexes(&self, files: &mut Files) -> io::Result<()> {
+        if files.indexer.covered_bytes() <= self.config.index_interval_bytes {
+            return Ok(());
+        }
+        files.stated = files.indexer.statement();
+        let header = ChecksumHeader { log: self.id, base_offset: Offset(files.active), indexes: files.stated };
+        segment_index::store(&self.volume.runtime, self.path, &files.indexer, &header).await
+    }
+
+    /// What `segment.ms` counts from: the largest timestamp of the newest segment's first batch, if it is in the file.
+    async fn first_timestamp(&self, files: &Files) -> io::Result<Option<i64>> {
+        if files.position < HEADER_BYTES as u64 {
+            return Ok(None);
+        }
+        let path = self.path.join(file_name(Offset(files.active), FileKind::Log));
+        let disk = self.volume.runtime.disk();
+        let file = disk.open(&path, OpenOptions::default()).await?;
+        let bytes = disk.read(&file, 0, HEADER_BYTES).await?;
+        Ok(BatchHeader::parse(&bytes).ok().map(|header| header.max_timestamp))
     }
 
     async fn epochs(&self) -> Result<LeaderEpochs, StorageError> {
@@ -347,24 +360,9 @@ impl Opening<'_> {
     }
 }
 
-/// Length of the entries that pass; a test is given the entry before, too.
-fn sane_prefix<const N: usize>(bytes: &[u8], passes: impl Fn(&[u8], Option<&[u8]>) -> bool) -> usize {
-    let mut before = None;
-    let sane = bytes.chunks_exact(N).take_while(|entry| {
-        let good = passes(entry, before);
-        before = Some(*entry);
-        good
-    });
-    sane.count() * N
-}
-
-fn number(entry: &[u8], at: usize) -> i32 {
-    entry[at..].first_chunk().map_or(-1, |bytes| i32::from_be_bytes(*bytes))
-}
-
 /// The entry was written after the last block was: the file has its exact length and nothing is carried.
 fn is_settled(synced: &SegmentSynced) -> bool {
-    synced.residue.is_empty() && !synced.synced_bytes.is_multiple_of(crate::runtime::BLOCK_BYTES as u64)
+    synced.residue.is_empty() && !synced.synced_bytes.is_multiple_of(BLOCK_BYTES as u64)
 }
 
 /// Makes a partition's directory, durably.

@@ -10,7 +10,10 @@ use bytes::{Bytes, BytesMut};
 
 use crate::ids::Offset;
 use crate::runtime::{Durability, File, Lane, OpenOptions, Runtime};
-use crate::segment::{FileKind, OffsetIndex, TimeIndex, file_name, parse_file_name};
+use crate::segment::{
+    ChecksumHeader, FileKind, IndexDigest, IndexStatement, OffsetIndex, TimeIndex, file_name, parse_file_name,
+};
+use crate::segment_index::rebuild_in_background;
 
 /// Segments of one core and directory that may have a file open or an index loaded; the one unused for longest gives up
 /// its own.
@@ -27,6 +30,10 @@ pub(crate) struct Segment {
     pub bytes: Cell<u64>,
     /// Largest timestamp; -1 without any.
     pub max_timestamp: Cell<i64>,
+    /// The sidecar's header once it is known; it states what the indexes hold.
+    pub header: Cell<Option<ChecksumHeader>>,
+    /// An index differed from that; it is being made again, or cannot be.
+    pub rebuilding: Cell<bool>,
     directory: Rc<PathBuf>,
     file: RefCell<Option<File>>,
     offsets: RefCell<Option<Rc<OffsetIndex<Bytes>>>>,
@@ -39,11 +46,18 @@ impl Segment {
             base_offset,
             bytes: Cell::new(bytes),
             max_timestamp: Cell::new(max_timestamp),
+            header: Cell::default(),
+            rebuilding: Cell::default(),
             directory,
             file: RefCell::default(),
             offsets: RefCell::default(),
             hints: RefCell::default(),
         })
+    }
+
+    /// Where its files are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Path of one of its files.
@@ -76,7 +90,7 @@ impl Segment {
         if let Some(index) = known {
             return Ok(index);
         }
-        let bytes = read_whole(runtime, &self.path(FileKind::OffsetIndex)).await?.freeze();
+        let bytes = self.index_bytes(runtime, FileKind::OffsetIndex, |stated| stated.offsets).await?;
         let base = Offset(self.base_offset);
         let sane = OffsetIndex::parse(base, bytes).ok().filter(|index| index.verify(self.bytes.get()).is_ok());
         let index = Rc::new(sane.map_or_else(|| OffsetIndex::parse(base, Bytes::new()), Ok).map_err(io::Error::other)?);
@@ -85,9 +99,37 @@ impl Segment {
     }
 
     /// The time index, the same way.
-    pub async fn time_index(&self, runtime: &Runtime) -> io::Result<Option<TimeIndex<Bytes>>> {
-        let bytes = read_whole(runtime, &self.path(FileKind::TimeIndex)).await?.freeze();
-        Ok(TimeIndex::parse(Offset(self.base_offset), bytes).ok())
+    pub async fn time_index(self: &Rc<Segment>, runtime: &Runtime) -> io::Result<Option<TimeIndex<Bytes>>> {
+        let bytes = self.index_bytes(runtime, FileKind::TimeIndex, |stated| stated.times).await?;
+        let sane = TimeIndex::parse(Offset(self.base_offset), bytes).ok();
+        Ok(sane.filter(|index| index.verify(Offset(i64::MAX)).is_ok()))
+    }
+
+    /// An index file; empty if it is not what was stated of it, which also has it made again.
+    async fn index_bytes(
+        self: &Rc<Segment>,
+        runtime: &Runtime,
+        kind: FileKind,
+        digest: impl Fn(IndexStatement) -> IndexDigest,
+    ) -> io::Result<Bytes> {
+        let bytes = read_whole(runtime, &self.path(kind)).await?.freeze();
+        // Looked up only now: it may have been made again while the file was read.
+        let Some(header) = self.header.get().filter(|header| header.indexes.covered_bytes > 0) else {
+            return Ok(bytes);
+        };
+        let stated = digest(header.indexes);
+        if bytes.len() == stated.bytes as usize && stated.begins(&bytes) {
+            return Ok(bytes);
+        }
+        if !self.rebuilding.replace(true) {
+            rebuild_in_background(runtime, self, header.log);
+        }
+        Ok(Bytes::new())
+    }
+
+    /// The index was made again.
+    pub fn forget_index(&self) {
+        self.offsets.take();
     }
 
     /// Where a read of `offset` may begin, if a recent one ended there.

@@ -9,8 +9,15 @@ use super::Log;
 use crate::ids::Offset;
 use crate::memory::{CHUNK_BYTES, aligned_zeros};
 use crate::runtime::{BLOCK_BYTES, Durability, File, Lane, OpenOptions};
-use crate::segment::{CHECKSUM_HEADER_BYTES, ChecksumHeader, FileKind, checksum_position, encode_checksums, file_name};
+use crate::segment::{
+    CHECKSUM_HEADER_BYTES, ChecksumHeader, FileKind, IndexDigest, IndexStatement, checksum_position, encode_checksums,
+    file_name,
+};
 use crate::segment_file::Segment;
+use crate::segment_index::write_header;
+
+/// So much of a log may be without index entries in files: what a start reads of each partition that was written to.
+const INDEX_LAG_BYTES: u64 = 8 << 20;
 
 impl Log {
     /// Writes `length` bytes of the rope at `position`, both multiples of a block, and syncs them.
@@ -62,7 +69,8 @@ impl Log {
         let file = self.companion(FileKind::Checksums).await?;
         let disk = self.volume.runtime.disk();
         if first == 0 {
-            let header = ChecksumHeader { log: self.id, base_offset: Offset(self.active()) }.to_bytes();
+            let stated = self.state.borrow().files.stated;
+            let header = self.sidecar_header(stated).to_bytes();
             let whole = vec![Bytes::copy_from_slice(&header), entries];
             debug_assert_eq!(header.len(), CHECKSUM_HEADER_BYTES);
             return disk.write(&file, whole, 0, Durability::Buffered, Lane::Background).await;
@@ -76,37 +84,53 @@ impl Log {
         self.volume.runtime.disk().open(&path, options).await
     }
 
-    /// Writes the index entries made since the last time. They can be made again from the log, so they are synced only
-    /// when the segment is closed.
-    pub(super) async fn flush_indexes(&self, sync: bool) -> io::Result<()> {
-        let disk = self.volume.runtime.disk();
-        for kind in [FileKind::OffsetIndex, FileKind::TimeIndex] {
-            let (at, bytes) = {
-                let files = &self.state.borrow().files;
-                let (all, flushed) = match kind {
-                    FileKind::OffsetIndex => (files.indexer.offsets.bytes(), files.flushed.0),
-                    _ => (files.indexer.times.bytes(), files.flushed.1),
-                };
-                (flushed, Bytes::copy_from_slice(&all[flushed..]))
-            };
-            if bytes.len() < BLOCK_BYTES && !sync {
-                continue;
-            }
-            let file = self.companion(kind).await?;
-            let end = at + bytes.len();
-            disk.write(&file, vec![bytes], at as u64, Durability::Buffered, Lane::Background).await?;
-            // An earlier, longer life of the file.
-            disk.set_len(&file, end as u64).await?;
-            if sync {
-                disk.sync_data(&file, Lane::Background).await?;
-            }
-            let files = &mut self.state.borrow_mut().files;
-            match kind {
-                FileKind::OffsetIndex => files.flushed.0 = end,
-                _ => files.flushed.1 = end,
-            }
+    /// Writes the index entries made since the last time, and states it in the sidecar: durably, so that a start reads
+    /// no more of the log than came after. Entries of less than [`INDEX_LAG_BYTES`] wait, unless the file gets `closed`.
+    pub(super) async fn flush_indexes(&self, closed: bool) -> io::Result<()> {
+        let (stated, covered) = {
+            let files = &self.state.borrow().files;
+            (files.stated, files.indexer.covered_bytes())
+        };
+        if covered < stated.covered_bytes + INDEX_LAG_BYTES && !closed {
+            return Ok(());
+        }
+        let max_timestamp_ms = self.state.borrow().files.indexer.max_timestamp().timestamp_ms;
+        let offsets = self.append_index(FileKind::OffsetIndex, stated.offsets).await?;
+        let times = self.append_index(FileKind::TimeIndex, stated.times).await?;
+        let stated = IndexStatement { covered_bytes: covered, offsets, times, max_timestamp_ms };
+        let header = self.sidecar_header(stated);
+        write_header(&self.volume.runtime, &self.path, &header, None).await?;
+        let files = &mut self.state.borrow_mut().files;
+        files.stated = stated;
+        if let Some(segment) = files.segments.get(&files.active) {
+            segment.header.set(Some(header));
         }
         Ok(())
+    }
+
+    /// Writes what an index has beyond what its file has, durably; what the file holds then.
+    async fn append_index(&self, kind: FileKind, known: IndexDigest) -> io::Result<IndexDigest> {
+        let at = known.bytes as usize;
+        let bytes = {
+            let indexer = &self.state.borrow().files.indexer;
+            let all = if kind == FileKind::OffsetIndex { indexer.offsets.bytes() } else { indexer.times.bytes() };
+            Bytes::copy_from_slice(&all[at..])
+        };
+        let disk = self.volume.runtime.disk();
+        let file = self.companion(kind).await?;
+        let digest = known.followed_by(&bytes);
+        disk.write(&file, vec![bytes], at as u64, Durability::Buffered, Lane::Background).await?;
+        // An earlier, longer life of the file.
+        disk.set_len(&file, digest.bytes.into()).await?;
+        disk.sync_data(&file, Lane::Background).await?;
+        if at == 0 {
+            disk.sync_directory(&self.path).await?;
+        }
+        Ok(digest)
+    }
+
+    fn sidecar_header(&self, indexes: IndexStatement) -> ChecksumHeader {
+        ChecksumHeader { log: self.id, base_offset: Offset(self.active()), indexes }
     }
 
     /// Writes the last, partial block and cuts the file to its exact length. Returns that length.
@@ -126,7 +150,6 @@ impl Log {
             disk.set_len(&file, bytes).await?;
         }
         self.flush_indexes(true).await?;
-        disk.sync_data(&self.companion(FileKind::Checksums).await?, Lane::Background).await?;
         disk.sync_data(&file, Lane::Background).await?;
         disk.sync_directory(&self.path).await?;
         Ok(bytes)

@@ -11,7 +11,7 @@ use crate::ids::{LeaderEpoch, Offset};
 use crate::leader_epochs::LeaderEpochs;
 use crate::producer_state::{ProducerBatch, ProducerState};
 use crate::runtime::{File, Monotonic};
-use crate::segment::{IndexedBatch, Indexer};
+use crate::segment::{IndexStatement, IndexedBatch, Indexer};
 use crate::segment_file::Segment;
 use crate::tail::{Tail, TailBatch};
 use crate::wal::{BatchMemory, Group, Lsn};
@@ -49,8 +49,8 @@ pub(crate) struct Files {
     pub synced_lsn: Option<Lsn>,
     /// Indexes of the segment being written.
     pub indexer: Indexer,
-    /// Bytes of its offset index and time index that are in their files.
-    pub flushed: (usize, usize),
+    /// What of them is in their files, durably and stated in the sidecar.
+    pub stated: IndexStatement,
     /// It, open for writing.
     pub file: Option<File>,
     /// Somebody is writing back.
@@ -68,7 +68,7 @@ impl Files {
             next_offset: base_offset,
             synced_lsn: None,
             indexer: Indexer::new(Offset(base_offset), index_interval_bytes),
-            flushed: (0, 0),
+            stated: IndexStatement::default(),
             file: None,
             busy: false,
         }

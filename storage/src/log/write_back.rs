@@ -17,7 +17,7 @@ use crate::error::StorageError;
 use crate::ids::Offset;
 use crate::memory::aligned_zeros;
 use crate::runtime::{BLOCK_BYTES, OpenOptions};
-use crate::segment::{FileKind, Indexer, file_name};
+use crate::segment::{FileKind, IndexStatement, Indexer, file_name};
 use crate::segment_file::replace_file;
 
 /// Bytes written before the next sync.
@@ -209,7 +209,7 @@ impl Log {
         }
         let interval = state.config.index_interval_bytes;
         state.files.indexer = Indexer::new(Offset(base_offset), interval);
-        state.files.flushed = (0, 0);
+        state.files.stated = IndexStatement::default();
         state.files.file = None;
         Ok(())
     }

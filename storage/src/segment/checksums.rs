@@ -1,7 +1,9 @@
 //! `.checksums`: the sidecar of a segment. Says whose segment it is and has a CRC32C for each 4 KiB of the `.log` file,
 //! so that a write that went to the wrong place, or was lost, is found when the block is read.
 //!
-//! 64 bytes of header, then 4 bytes (big endian) for each block; `docs/formats.md` has the fields. A last block that is
+//! The header also states what the indexes beside it hold, so that a start believes them without reading the log again.
+//!
+//! 128 bytes of header, then 4 bytes (big endian) for each block; `docs/formats.md` has the fields. A last block that is
 //! not full counts as filled up with zeros, so its checksum is replaced when the block grows: after a crash the entries
 //! of blocks beyond the position that is known to be synced say nothing and are made anew.
 
@@ -14,26 +16,77 @@ use crate::ids::{LogId, Offset};
 /// Bytes of the log under one checksum.
 pub const BLOCK_BYTES: usize = 4096;
 /// Bytes of the header.
-pub const HEADER_BYTES: usize = 64;
+pub const HEADER_BYTES: usize = 128;
 /// Bytes of one checksum.
 pub const CHECKSUM_BYTES: usize = 4;
 
 const MAGIC: [u8; 8] = *b"msglsums";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 /// The header's own checksum covers what is before it.
-const HEADER_CRC_AT: usize = 60;
+const HEADER_CRC_AT: usize = 124;
 
-/// Whose checksums they are.
+/// What an index file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct IndexDigest {
+    /// Bytes from its beginning.
+    pub bytes: u32,
+    /// CRC32C of them.
+    pub crc: u32,
+}
+
+impl IndexDigest {
+    /// Of a whole index.
+    #[must_use]
+    pub fn of(index: &[u8]) -> IndexDigest {
+        IndexDigest::default().followed_by(index)
+    }
+
+    /// Of an index that went on with `bytes`.
+    #[must_use]
+    pub fn followed_by(self, bytes: &[u8]) -> IndexDigest {
+        IndexDigest { bytes: self.bytes + bytes.len() as u32, crc: crc32c::crc32c_append(self.crc, bytes) }
+    }
+
+    /// Whether `index` begins with what is stated here.
+    #[must_use]
+    pub fn begins(self, index: &[u8]) -> bool {
+        index.get(..self.bytes as usize).is_some_and(|stated| crc32c::crc32c(stated) == self.crc)
+    }
+}
+
+/// What the indexes of a segment are known to hold; synced before it is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexStatement {
+    /// Bytes of the `.log` whose batches they cover, all of it once the segment is closed. 0: nothing is stated.
+    pub covered_bytes: u64,
+    /// The offset index.
+    pub offsets: IndexDigest,
+    /// The time index.
+    pub times: IndexDigest,
+    /// The largest timestamp of those batches; -1 without any.
+    pub max_timestamp_ms: i64,
+}
+
+impl Default for IndexStatement {
+    fn default() -> IndexStatement {
+        let none = IndexDigest::default();
+        IndexStatement { covered_bytes: 0, offsets: none, times: none, max_timestamp_ms: -1 }
+    }
+}
+
+/// Whose checksums they are, and what the indexes hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChecksumHeader {
     /// The partition, by the topic's id.
     pub log: LogId,
     /// The segment.
     pub base_offset: Offset,
+    /// Its indexes.
+    pub indexes: IndexStatement,
 }
 
 impl ChecksumHeader {
-    /// The first 64 bytes of the file.
+    /// The first 128 bytes of the file.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
@@ -44,6 +97,12 @@ impl ChecksumHeader {
         bytes[16..32].copy_from_slice(&self.log.topic_id.0);
         bytes[32..36].copy_from_slice(&self.log.partition.to_be_bytes());
         bytes[40..48].copy_from_slice(&self.base_offset.0.to_be_bytes());
+        bytes[48..56].copy_from_slice(&self.indexes.covered_bytes.to_be_bytes());
+        for (at, digest) in [(56, self.indexes.offsets), (64, self.indexes.times)] {
+            bytes[at..at + 4].copy_from_slice(&digest.bytes.to_be_bytes());
+            bytes[at + 4..at + 8].copy_from_slice(&digest.crc.to_be_bytes());
+        }
+        bytes[72..80].copy_from_slice(&self.indexes.max_timestamp_ms.to_be_bytes());
         let crc = crc32c::crc32c(&bytes[..HEADER_CRC_AT]);
         bytes[HEADER_CRC_AT..].copy_from_slice(&crc.to_be_bytes());
         bytes
@@ -65,7 +124,17 @@ impl ChecksumHeader {
             return Err(FormatError::new(8, "the checksum file is of a version that this program does not know"));
         }
         let log = LogId { topic_id: Uuid(field(header, 16)), partition: i32::from_be_bytes(field(header, 32)) };
-        Ok(ChecksumHeader { log, base_offset: Offset(i64::from_be_bytes(field(header, 40))) })
+        let digest = |at| IndexDigest {
+            bytes: u32::from_be_bytes(field(header, at)),
+            crc: u32::from_be_bytes(field(header, at + 4)),
+        };
+        let indexes = IndexStatement {
+            covered_bytes: u64::from_be_bytes(field(header, 48)),
+            offsets: digest(56),
+            times: digest(64),
+            max_timestamp_ms: i64::from_be_bytes(field(header, 72)),
+        };
+        Ok(ChecksumHeader { log, base_offset: Offset(i64::from_be_bytes(field(header, 40))), indexes })
     }
 }
 
@@ -136,14 +205,16 @@ mod tests {
 
     fn header() -> ChecksumHeader {
         let log = LogId { topic_id: Uuid([7; 16]), partition: 3 };
-        ChecksumHeader { log, base_offset: Offset(5_000_000_000) }
+        let (offsets, times) = (IndexDigest::of(b"offsets"), IndexDigest::of(b"times"));
+        let indexes = IndexStatement { covered_bytes: 1 << 40, offsets, times, max_timestamp_ms: 1_700_000_000_000 };
+        ChecksumHeader { log, base_offset: Offset(5_000_000_000), indexes }
     }
 
     #[test]
     fn the_header_comes_back_and_damage_is_found() {
         let bytes = header().to_bytes();
         assert_eq!(ChecksumHeader::parse(&bytes).unwrap(), header());
-        assert_eq!(ChecksumHeader::parse(&bytes[..63]).unwrap_err().position, 63);
+        assert_eq!(ChecksumHeader::parse(&bytes[..127]).unwrap_err().position, 127);
         for at in 0..HEADER_BYTES {
             let mut damaged = bytes;
             damaged[at] ^= 4;
@@ -152,9 +223,18 @@ mod tests {
     }
 
     #[test]
+    fn a_digest_knows_what_an_index_begins_with() {
+        let digest = IndexDigest::of(b"abc").followed_by(b"de");
+        assert_eq!(digest, IndexDigest::of(b"abcde"));
+        for (index, expected) in [(&b"abcde"[..], true), (b"abcdefg", true), (b"abcd", false), (b"abcdf", false)] {
+            assert_eq!(digest.begins(index), expected, "{index:?}");
+        }
+    }
+
+    #[test]
     fn a_newer_version_is_refused() {
         let mut bytes = header().to_bytes();
-        bytes[9] = 2;
+        bytes[9] = 3;
         let crc = crc32c::crc32c(&bytes[..HEADER_CRC_AT]);
         bytes[HEADER_CRC_AT..].copy_from_slice(&crc.to_be_bytes());
         assert_eq!(ChecksumHeader::parse(&bytes).unwrap_err().position, 8);

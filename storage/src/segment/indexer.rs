@@ -1,6 +1,6 @@
 //! When a batch gets index entries (`LogSegment.append`): the same rule while writing, in recovery and in `check`.
 
-use super::{OffsetIndex, OffsetPosition, TimeIndex, TimestampPosition};
+use super::{IndexDigest, IndexStatement, OffsetIndex, OffsetPosition, TimeIndex, TimestampPosition};
 use crate::ids::Offset;
 
 /// A batch as the indexes see it.
@@ -27,6 +27,7 @@ pub struct Indexer {
     bytes_since_entry: u64,
     max: TimestampPosition,
     last: Option<Offset>,
+    covered_bytes: u64,
 }
 
 impl Indexer {
@@ -35,7 +36,7 @@ impl Indexer {
     pub fn new(base_offset: Offset, interval_bytes: u64) -> Indexer {
         let max = TimestampPosition { timestamp_ms: -1, offset: base_offset };
         let (offsets, times) = (OffsetIndex::new(base_offset), TimeIndex::new(base_offset));
-        Indexer { offsets, times, interval_bytes, bytes_since_entry: 0, max, last: None }
+        Indexer { offsets, times, interval_bytes, bytes_since_entry: 0, max, last: None, covered_bytes: 0 }
     }
 
     /// Goes on with indexes read from disk; the next batch to observe is the last one that has an entry (the first of
@@ -43,7 +44,7 @@ impl Indexer {
     #[must_use]
     pub fn resume(offsets: OffsetIndex, times: TimeIndex, base_offset: Offset, interval_bytes: u64) -> Indexer {
         let max = times.last().unwrap_or(TimestampPosition { timestamp_ms: -1, offset: base_offset });
-        Indexer { offsets, times, interval_bytes, bytes_since_entry: 0, max, last: None }
+        Indexer { offsets, times, interval_bytes, bytes_since_entry: 0, max, last: None, covered_bytes: 0 }
     }
 
     /// Takes note of the next batch.
@@ -58,12 +59,30 @@ impl Indexer {
         }
         self.bytes_since_entry += u64::from(batch.bytes);
         self.last = Some(batch.last_offset);
+        self.covered_bytes = u64::from(batch.position) + u64::from(batch.bytes);
     }
 
     /// Last offset of the batch observed last.
     #[must_use]
     pub fn last_observed(&self) -> Option<Offset> {
         self.last
+    }
+
+    /// Bytes of the log up to the end of the batch observed last.
+    #[must_use]
+    pub fn covered_bytes(&self) -> u64 {
+        self.covered_bytes
+    }
+
+    /// What there is to state of the indexes once all of them is in files.
+    #[must_use]
+    pub fn statement(&self) -> IndexStatement {
+        IndexStatement {
+            covered_bytes: self.covered_bytes,
+            offsets: IndexDigest::of(self.offsets.bytes()),
+            times: IndexDigest::of(self.times.bytes()),
+            max_timestamp_ms: self.max.timestamp_ms,
+        }
     }
 
     /// The segment is rolled or closed: its largest timestamp is the time index's last entry.

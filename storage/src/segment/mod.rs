@@ -12,8 +12,8 @@ mod time_index;
 mod transaction_index;
 
 pub use checksums::{
-    BLOCK_BYTES, CHECKSUM_BYTES, ChecksumHeader, Checksums, HEADER_BYTES as CHECKSUM_HEADER_BYTES, block_checksum,
-    checksum_position, encode_checksums,
+    BLOCK_BYTES, CHECKSUM_BYTES, ChecksumHeader, Checksums, HEADER_BYTES as CHECKSUM_HEADER_BYTES, IndexDigest,
+    IndexStatement, block_checksum, checksum_position, encode_checksums,
 };
 pub use indexer::{IndexedBatch, Indexer};
 pub use names::{DELETED_SUFFIX, FileKind, file_name, parse_file_name};

@@ -5,5 +5,6 @@
 mod cores;
 mod faults;
 mod harness;
+mod indexes;
 mod power_cut;
 mod reopen;
