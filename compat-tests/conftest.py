@@ -118,6 +118,7 @@ def pytest_runtest_makereport(item, call):
     """A failed check shows the end of its brokers' logs."""
     report = (yield).get_result()
     if report.when == "call" and report.failed:
+        item.failed = True
         for value in item.funcargs.values():
             if isinstance(value, Broker):
                 report.sections.append((f"log of {value.name} at {value.bootstrap}", value.tail()))

@@ -70,7 +70,11 @@ def test_io_error_fences_and_ends_with_a_clear_sentence(tmp_path, own_broker, ki
         writer = Writer(broker.bootstrap, "kept", "w", 3)
         writer.start()
         wait_until(lambda: len(writer.acknowledged) > 500, 30, "acknowledged before the fault")
+        # Nothing may be on its way while the file system shuts down: see test_power.py.
+        broker.freeze()
+        time.sleep(0.1)
         disk.cut_power()
+        broker.thaw()
         code = broker.wait(30, "end after an I/O error")
         assert code not in (0, -6, 101), f"exit code {code}: a definite failure, neither a success nor a panic"
         said = broker.tail()

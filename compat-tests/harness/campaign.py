@@ -20,7 +20,7 @@ def run(broker, rounds: int, crash, topic: str = "campaign", configs: dict | Non
     writers = [Writer(broker.bootstrap, topic, f"w{i}", PARTITIONS) for i in range(WRITERS)]
     for writer in writers:
         writer.start()
-    before = None
+    before, stopped = None, None
     try:
         for at in range(rounds):
             _progress(writers, broker, at)
@@ -29,12 +29,15 @@ def run(broker, rounds: int, crash, topic: str = "campaign", configs: dict | Non
                 before = read_all(broker.bootstrap, topic, PARTITIONS)
             crash(broker)
         _progress(writers, broker, rounds)
-    finally:
-        deadline = time.monotonic() + SETTLE_SECONDS
-        open_ = sum(writer.finish(max(1, deadline - time.monotonic())) for writer in writers)
-    fatal = [w.fatal for w in writers if w.fatal]
-    assert not fatal, f"a producer gave up: {fatal}"
+    except (AssertionError, TimeoutError) as error:
+        stopped = error
+    deadline = time.monotonic() + (5 if stopped else SETTLE_SECONDS)
+    open_ = sum(writer.finish(max(1, deadline - time.monotonic())) for writer in writers)
+    if stopped and not broker.alive():
+        raise stopped
     report = verify(writers, read_all(broker.bootstrap, topic, PARTITIONS), before)
+    fatal = [w.fatal for w in writers if w.fatal]
+    assert not stopped and not fatal, f"{stopped}\na producer gave up: {fatal}\n{report}"
     assert open_ == 0, f"{open_} records were never answered; {report}"
     return report
 

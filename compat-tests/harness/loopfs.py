@@ -42,6 +42,7 @@ class LoopDisk:
         options = ["-q", "-F", "-m", "0"] if kind == "ext4" else ["-q", "-f"]
         run(f"/usr/sbin/mkfs.{kind}", *options, str(self.image))
         self.mounted = False
+        self.keep = False  # True: the image outlives the check, to be looked into.
 
     def __enter__(self) -> "LoopDisk":
         self.mount()
@@ -49,8 +50,10 @@ class LoopDisk:
 
     def __exit__(self, *_) -> None:
         if self.mounted:
-            self.unmount()
-        self.image.unlink()
+            # A check that failed may leave its broker running: its mount must not outlive the check.
+            run("umount", "--lazy", str(self.mount_point))
+        if not self.keep:
+            self.image.unlink()
 
     def mount(self) -> None:
         """Replays the file system's own journal, as a start after a power cut does."""

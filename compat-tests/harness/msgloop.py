@@ -3,6 +3,7 @@
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from harness import paths
 from harness.broker import Broker
@@ -13,10 +14,11 @@ class Msgloop(Broker):
     kind = "msgloop"
     ready_seconds = 30
 
-    def __init__(self, *arguments, backend: str = "auto", launcher: list[str] | None = None, **named):
+    def __init__(self, *arguments, backend: str = "auto", launcher: list[str] | None = None, binary: Path | None = None, **named):
         super().__init__(*arguments, **named)
         self.backend = backend
         self.launcher = launcher or []
+        self.binary = binary
         self.admin_port = free_port()
 
     def settings(self) -> dict[str, str]:
@@ -32,7 +34,7 @@ class Msgloop(Broker):
         }
 
     def command(self) -> list[str]:
-        command = [*self.launcher, str(paths.msgloop_binary(self.backend))]
+        command = [*self.launcher, str(self.binary or paths.msgloop_binary(self.backend))]
         for key, value in self.settings().items():
             command += ["--override", f"{key}={value}"]
         return command

@@ -9,11 +9,17 @@ CACHE = Path(os.environ.get("MSGLOOP_COMPAT_CACHE", COMPAT / ".cache"))
 KAFKA_LIBS = CACHE / "kafka" / "libs"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
 
+# Brokers built in another way than the one under test; `run` builds those that the chosen checks need.
+VARIANTS = TARGET / "variants"
+GLOMMIO = VARIANTS / "msgloop-glommio"
+# It acknowledges before it writes: what a durability check must not stay green with.
+EARLY_ACKNOWLEDGER = VARIANTS / "msgloop-acknowledges-early"
+# As the container images package it.
+STATIC = VARIANTS / "msgloop-static"
+
 
 def msgloop_binary(backend: str = "auto") -> Path:
-    """The binary that `run` built: one profile for tests and checks, a second build only for glommio."""
+    """The binary that `run` built: one profile for tests and checks, another build only for glommio."""
     if "MSGLOOP_BIN" in os.environ:
         return Path(os.environ["MSGLOOP_BIN"])
-    if backend == "glommio":
-        return CACHE / "glommio-target" / "debug" / "msgloop"
-    return TARGET / "debug" / "msgloop"
+    return GLOMMIO if backend == "glommio" else TARGET / "debug" / "msgloop"

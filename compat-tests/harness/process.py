@@ -75,6 +75,16 @@ class Process:
         if self.child is not None:
             self.child.wait()
 
+    def freeze(self) -> None:
+        """Stops the process where it is, and returns once none of its threads runs."""
+        self.signal(signal.SIGSTOP)
+        if self.child is not None:
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    def thaw(self) -> None:
+        """Lets a frozen process go on."""
+        self.signal(signal.SIGCONT)
+
     def wait(self, seconds: float, what: str) -> int:
         assert self.child is not None
         try:

@@ -84,6 +84,12 @@ class Writer(threading.Thread):
         return delivered
 
     def run(self) -> None:
+        try:
+            self._send_until_told()
+        except KafkaException as given_up:
+            self.fatal = str(given_up)
+
+    def _send_until_told(self) -> None:
         began = time.monotonic()
         while not self.ending.is_set() and self.fatal is None:
             due = int((time.monotonic() - began) * self.per_second)
@@ -104,7 +110,10 @@ class Writer(threading.Thread):
         """Stops sending, waits for the outstanding acknowledgements; returns how many records have none."""
         self.ending.set()
         self.join()
-        self.producer.flush(seconds)
+        try:
+            self.producer.flush(seconds)
+        except KafkaException as given_up:
+            self.fatal = str(given_up)
         return self.sent - len(self.acknowledged)
 
 

@@ -4,6 +4,8 @@
 //! for, [`scan`] reads it all back at the start.
 
 pub mod building;
+#[cfg(feature = "acknowledge-before-commit")]
+mod early;
 pub mod format;
 pub mod group;
 pub mod ring;

@@ -190,6 +190,8 @@ impl Wal {
             if sealed.is_empty() {
                 continue;
             }
+            #[cfg(feature = "acknowledge-before-commit")]
+            super::early::acknowledge(&self.runtime, &group).await;
             let result = self.commit(&sealed).await;
             group.complete(&result);
             self.memory.wake_first();
