@@ -34,7 +34,9 @@ fn run(arguments: &Arguments) -> Result<(), String> {
 
 fn serve(arguments: &Arguments) -> Result<(), String> {
     if cfg!(feature = "acknowledge-before-commit") {
-        eprintln!("FOR TESTS ONLY: this build acknowledges before it writes, and loses acknowledged records in a power cut");
+        eprintln!(
+            "FOR TESTS ONLY: this build acknowledges before it writes, and loses acknowledged records in a power cut"
+        );
     }
     let loaded = load(arguments.config.as_deref(), &arguments.overrides).map_err(|error| error.to_string())?;
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));

@@ -13,6 +13,7 @@ def kill(broker) -> None:
     broker.start()
 
 
+@pytest.mark.campaign
 @pytest.mark.smoke
 def test_kill_9_under_idempotent_producers(own_broker, full, against):
     rounds = 100 if full else 10

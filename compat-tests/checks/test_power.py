@@ -38,6 +38,7 @@ def power_cycle(disk: LoopDisk):
     return cut
 
 
+@pytest.mark.campaign
 @pytest.mark.smoke
 @pytest.mark.parametrize("disk", ["ext4", "xfs"], indirect=True)
 @pytest.mark.msgloop_only("Apache Kafka does not sync before it acknowledges: see the check below")
