@@ -7,7 +7,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use protocol::ErrorCode;
 use storage::log::{AbortedTransaction, LogRead};
-use storage::{AppendError, AppendOptions, Appended, LeaderEpoch, Log, LogId, Offset, Origin, ReadLimit, ReadOptions};
+use storage::{AppendError, AppendOptions, Appended, LeaderEpoch, Log, LogId, Offset, ReadLimit, ReadOptions};
 
 use crate::config::TopicConfig;
 use crate::error::read_code;
@@ -156,24 +156,17 @@ impl Partition {
     /// Appends one batch a client sent with a Produce request of `produce_version`. Calls are served in the order of
     /// their first poll. The batch has its offsets when this returns; await [`Appended::durable`] to acknowledge it.
     pub async fn append(&self, shard: &Shard, batch: Bytes, produce_version: i16) -> Result<Appended, AppendError> {
-        self.append_as(shard, batch, Origin::Client, produce_version).await
+        self.append_with(shard, batch, AppendOptions::client(self.leader_epoch(), produce_version)).await
     }
 
     /// Appends one batch of a coordinator of this broker; may be a control batch. See [`Partition::append`].
     pub async fn append_as_coordinator(&self, shard: &Shard, batch: Bytes) -> Result<Appended, AppendError> {
-        self.append_as(shard, batch, Origin::Coordinator, i16::MAX).await
+        self.append_with(shard, batch, AppendOptions::coordinator(self.leader_epoch())).await
     }
 
-    async fn append_as(
-        &self,
-        shard: &Shard,
-        batch: Bytes,
-        origin: Origin,
-        produce_version: i16,
-    ) -> Result<Appended, AppendError> {
+    async fn append_with(&self, shard: &Shard, batch: Bytes, options: AppendOptions) -> Result<Appended, AppendError> {
         let _turn = shard.append_gate().lock().await;
         let reservation = shard.engine().reserve(batch.len()).await?;
-        let options = AppendOptions { leader_epoch: self.leader_epoch(), origin, produce_version };
         self.log.append(reservation, batch, options)
     }
 

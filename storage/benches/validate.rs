@@ -5,7 +5,7 @@ use std::hint::black_box;
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use protocol::records::{BatchBuilder, BatchHeader, BatchView, Compression, CompressionType, NewRecord};
-use storage::producer_state::{ProducerBatch, ProducerCheck, ProducerState};
+use storage::producer_state::{ProducerBatch, ProducerCheck, ProducerState, Verification};
 use storage::validate::{Source, validate};
 use storage::{LogConfig, Offset, Origin};
 
@@ -67,7 +67,7 @@ fn validation(criterion: &mut Criterion) {
 }
 
 fn producers(criterion: &mut Criterion) {
-    let rules = ProducerCheck { origin: Origin::Client, transaction_verified: true, transaction_version: 2 };
+    let rules = ProducerCheck { origin: Origin::Client, verification: Verification::Waived, transaction_version: 2 };
     let bytes = batch(1, 100, Compression::None);
     let first = BatchView::parse(&bytes).ok().and_then(|batch| ProducerBatch::new(&batch, Offset(0), NOW_MS));
     let first = first.expect("the batch has a producer");

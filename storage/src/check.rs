@@ -13,7 +13,9 @@ use crate::merge::partitions;
 use crate::producer_state::ProducerState;
 use crate::recovery::{self, Recovered, RecoveredLog};
 use crate::runtime::{OpenOptions, Runtime};
-use crate::segment::{Checksums, FileKind, IndexStatement, OffsetIndex, TimeIndex, file_name, parse_file_name};
+use crate::segment::{
+    Checksums, FileKind, IndexStatement, OffsetIndex, TimeIndex, TransactionIndex, file_name, parse_file_name,
+};
 use crate::segment_file::read_whole;
 use crate::wal::scan::inspect;
 
@@ -235,6 +237,12 @@ impl SegmentCheck<'_> {
             && !self.partial
         {
             self.find(findings, FileKind::OffsetIndex, error.position, error.reason.to_owned());
+        }
+        let aborted = read_whole(self.runtime, &self.file(FileKind::TransactionIndex)).await?.to_vec();
+        if let Err(error) = TransactionIndex::parse(Offset(self.base), aborted)
+            && !self.partial
+        {
+            self.find(findings, FileKind::TransactionIndex, error.position, error.reason.to_owned());
         }
         let times = read_whole(self.runtime, &self.file(FileKind::TimeIndex)).await?.to_vec();
         let last_offset = Offset(next_offset.unwrap_or(i64::MAX) - 1);

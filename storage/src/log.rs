@@ -1,5 +1,6 @@
 //! One partition's log: append, read, look up by time and epoch, delete from the front.
 
+pub(crate) mod aborted;
 mod append;
 mod delete;
 mod lookup;
@@ -20,6 +21,7 @@ use tokio::sync::Notify;
 
 use crate::error::StorageError;
 use crate::ids::{LeaderEpoch, LogId, Offset};
+use crate::producer_state::{FirstBatch, ProducerEntry, Verification, VerificationGuard};
 use crate::tail::Tail;
 use crate::volume::Volume;
 use crate::wal::Committed;
@@ -84,6 +86,23 @@ pub struct AppendOptions {
     pub origin: Origin,
     /// Version of the Produce request (zstd needs 7); `i16::MAX` for a coordinator.
     pub produce_version: i16,
+    /// For the first batch of a transaction.
+    pub verification: Verification,
+    /// For a marker: the version of the transaction protocol that its transaction was under.
+    pub transaction_version: i16,
+}
+
+impl AppendOptions {
+    /// Of a client, outside a transaction or in one that is open.
+    pub fn client(leader_epoch: LeaderEpoch, produce_version: i16) -> AppendOptions {
+        let (origin, verification) = (Origin::Client, Verification::None);
+        AppendOptions { leader_epoch, origin, produce_version, verification, transaction_version: 0 }
+    }
+
+    /// Of a coordinator.
+    pub fn coordinator(leader_epoch: LeaderEpoch) -> AppendOptions {
+        AppendOptions { origin: Origin::Coordinator, ..AppendOptions::client(leader_epoch, i16::MAX) }
+    }
 }
 
 /// A batch that has its offsets.
@@ -163,7 +182,7 @@ pub struct TimestampOffset {
 /// Why a read has no bytes to give.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ReadError {
-    /// Below the log start offset or beyond the limit (OFFSET_OUT_OF_RANGE).
+    /// Below the log start offset or beyond the log end (OFFSET_OUT_OF_RANGE).
     #[error("offset is out of range")]
     OffsetOutOfRange,
     /// The disk.
@@ -243,6 +262,18 @@ impl Log {
     /// Bytes of the log, tail included (DescribeLogDirs).
     pub fn bytes(&self) -> u64 {
         self.state.borrow().bytes()
+    }
+
+    /// Before the coordinator of a transaction is asked whether it includes this partition; `None` if the transaction is
+    /// open here already. What the coordinator confirms goes with the append as [`Verification::Confirmed`].
+    pub fn begin_verification(&self, first: FirstBatch) -> Option<VerificationGuard> {
+        let now_ms = self.volume.runtime.wall_clock_ms();
+        self.state.borrow_mut().producers.begin_verification(first, now_ms)
+    }
+
+    /// The producers that wrote here and are remembered (DescribeProducers).
+    pub fn producers(&self) -> Vec<ProducerEntry> {
+        self.state.borrow().producers.producers().copied().collect()
     }
 
     /// Whether its directory refuses appends for want of space.

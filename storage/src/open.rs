@@ -12,6 +12,7 @@ use crate::engine::LogSpec;
 use crate::error::StorageError;
 use crate::ids::{LogId, Offset};
 use crate::leader_epochs::LeaderEpochs;
+use crate::log::aborted::Aborted;
 use crate::log::report::{LEADER_EPOCH_FILE, LOG_START_FILE};
 use crate::log::state::{Files, Head, State};
 use crate::log::{Log, LogConfig};
@@ -80,6 +81,8 @@ impl Opening<'_> {
             state.files.synced_lsn = Some(*lsn);
         }
         let end = self.replay(&mut state, recovered)?;
+        // All of it is durable, so every marker counts.
+        state.producers.on_high_watermark(Offset(end));
         state.epochs.truncate_from_end(Offset(end));
         if state.unwritten_bytes > 0 {
             state.dirty_since = Some(self.volume.runtime.now());
@@ -114,7 +117,9 @@ impl Opening<'_> {
         for base in bases {
             let log = self.path.join(file_name(Offset(base), FileKind::Log));
             let bytes = disk.stat(&log).await.map_err(|error| self.failed(&error))?.bytes;
-            files.segments.insert(base, Segment::new(directory.clone(), base, bytes, -1));
+            let segment = Segment::new(directory.clone(), base, bytes, -1);
+            segment.has_aborted.set(names.contains(&file_name(Offset(base), FileKind::TransactionIndex)));
+            files.segments.insert(base, segment);
         }
         files.position = files.segments.get(&active).map_or(0, |segment| segment.bytes.get());
         if let Some(synced) = synced {
@@ -160,7 +165,8 @@ impl Opening<'_> {
         files.next_offset = files.active;
         let mut state = State::new(self.config.clone(), head, files);
         state.epochs = self.epochs().await?;
-        state.producers = self.producers(recovered).await?;
+        (state.producers, state.has_snapshot) = self.producers(recovered).await?;
+        state.aborted = self.aborted(&state).await?;
         state.head.first_timestamp = self.first_timestamp(&state.files).await.map_err(|error| self.failed(&error))?;
         self.scan_end(&mut state, from).await?;
         if settled && from == 0 {
@@ -234,24 +240,36 @@ impl Opening<'_> {
         parsed.map_err(|error| error.in_file(path.display().to_string()))
     }
 
-    /// Producer state from the write-ahead log's entry, or from the newest snapshot file.
-    async fn producers(&self, recovered: &RecoveredLog) -> Result<ProducerState, StorageError> {
+    /// Producer state from the write-ahead log's entry, or from the newest snapshot file; and whether there is such a
+    /// file.
+    async fn producers(&self, recovered: &RecoveredLog) -> Result<(ProducerState, bool), StorageError> {
         let synced = recovered.synced.as_ref().map(|(_, synced)| synced);
         let (now_ms, expiration_ms) = (self.volume.runtime.wall_clock_ms(), self.config.producer_id_expiration_ms);
-        if let Some(synced) = synced.filter(|synced| !synced.producers.is_empty()) {
-            let offset = Offset(synced.producers_offset);
-            let state = ProducerState::from_snapshot(&synced.producers, offset, now_ms, expiration_ms);
-            return state.map_err(|error| error.in_file("the write-ahead log"));
-        }
         let names = self.volume.runtime.disk().list(self.path).await.map_err(|error| self.failed(&error))?;
         let snapshots = names.iter().filter_map(|name| parse_file_name(name));
         let snapshots = snapshots.filter(|(_, kind)| *kind == FileKind::ProducerSnapshot).map(|(offset, _)| offset);
-        let newest = snapshots.filter(|offset| synced.is_none_or(|synced| offset.0 <= synced.producers_offset)).max();
-        let Some(offset) = newest else { return Ok(ProducerState::new(Offset(0))) };
+        let snapshots: Vec<Offset> = snapshots.collect();
+        if let Some(synced) = synced.filter(|synced| !synced.producers.is_empty()) {
+            let offset = Offset(synced.producers_offset);
+            let state = ProducerState::from_snapshot(&synced.producers, offset, now_ms, expiration_ms);
+            let state = state.map_err(|error| error.in_file("the write-ahead log"))?;
+            return Ok((state, !snapshots.is_empty()));
+        }
+        let newest =
+            snapshots.into_iter().filter(|offset| synced.is_none_or(|synced| offset.0 <= synced.producers_offset));
+        let Some(offset) = newest.max() else { return Ok((ProducerState::new(Offset(0)), false)) };
         let path = self.path.join(file_name(offset, FileKind::ProducerSnapshot));
         let bytes = read_whole(&self.volume.runtime, &path).await.map_err(|error| self.failed(&error))?;
         let state = ProducerState::from_snapshot(&bytes, offset, now_ms, expiration_ms);
-        state.map_err(|error| error.in_file(path.display().to_string()))
+        Ok((state.map_err(|error| error.in_file(path.display().to_string()))?, true))
+    }
+
+    /// What the transaction index of the segment being written says up to where the producer state begins.
+    async fn aborted(&self, state: &State) -> Result<Aborted, StorageError> {
+        let active = state.files.active;
+        let path = self.path.join(file_name(Offset(active), FileKind::TransactionIndex));
+        let bytes = read_whole(&self.volume.runtime, &path).await.map_err(|error| self.failed(&error))?;
+        Ok(Aborted::from_file(active, &bytes, state.producers.end_offset().0))
     }
 
     /// Reads the newest segment from `position` to its end: every batch is checked, indexed and observed.

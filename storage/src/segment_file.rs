@@ -11,7 +11,8 @@ use bytes::{Bytes, BytesMut};
 use crate::ids::Offset;
 use crate::runtime::{Durability, File, Lane, OpenOptions, Runtime};
 use crate::segment::{
-    ChecksumHeader, FileKind, IndexDigest, IndexStatement, OffsetIndex, TimeIndex, file_name, parse_file_name,
+    ChecksumHeader, FileKind, IndexDigest, IndexStatement, OffsetIndex, TimeIndex, TransactionIndex, file_name,
+    parse_file_name,
 };
 use crate::segment_index::rebuild_in_background;
 
@@ -34,9 +35,12 @@ pub(crate) struct Segment {
     pub header: Cell<Option<ChecksumHeader>>,
     /// An index differed from that; it is being made again, or cannot be.
     pub rebuilding: Cell<bool>,
+    /// It has a transaction index.
+    pub has_aborted: Cell<bool>,
     directory: Rc<PathBuf>,
     file: RefCell<Option<File>>,
     offsets: RefCell<Option<Rc<OffsetIndex<Bytes>>>>,
+    transactions: RefCell<Option<Rc<TransactionIndex<Bytes>>>>,
     hints: RefCell<VecDeque<(i64, u64)>>,
 }
 
@@ -48,9 +52,11 @@ impl Segment {
             max_timestamp: Cell::new(max_timestamp),
             header: Cell::default(),
             rebuilding: Cell::default(),
+            has_aborted: Cell::new(false),
             directory,
             file: RefCell::default(),
             offsets: RefCell::default(),
+            transactions: RefCell::default(),
             hints: RefCell::default(),
         })
     }
@@ -132,6 +138,26 @@ impl Segment {
         self.offsets.take();
     }
 
+    /// The transaction index of a closed segment. It is not made again from the log as others are, so one that is damaged
+    /// is an error: readers of committed data would be shown aborted records.
+    pub async fn transaction_index(
+        self: &Rc<Segment>,
+        runtime: &Runtime,
+        open: &OpenSegments,
+    ) -> io::Result<Rc<TransactionIndex<Bytes>>> {
+        open.touch(self);
+        let known = self.transactions.borrow().clone();
+        if let Some(index) = known {
+            return Ok(index);
+        }
+        let path = self.path(FileKind::TransactionIndex);
+        let bytes = read_whole(runtime, &path).await?.freeze();
+        let damaged = |error| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", path.display()));
+        let index = Rc::new(TransactionIndex::parse(Offset(self.base_offset), bytes).map_err(damaged)?);
+        *self.transactions.borrow_mut() = Some(index.clone());
+        Ok(index)
+    }
+
     /// Where a read of `offset` may begin, if a recent one ended there.
     pub fn hint(&self, offset: i64) -> Option<u64> {
         self.hints.borrow().iter().find(|(known, _)| *known == offset).map(|(_, position)| *position)
@@ -149,6 +175,7 @@ impl Segment {
     fn close(&self) {
         self.file.take();
         self.offsets.take();
+        self.transactions.take();
         self.hints.take();
     }
 }

@@ -202,9 +202,7 @@ impl MetadataLog {
             Urgency::Ordinary => self.engine.reserve(bytes).await?,
             Urgency::FreesSpace => self.engine.reserve_spare(bytes).await?,
         };
-        let options =
-            AppendOptions { leader_epoch: LeaderEpoch(0), origin: Origin::Coordinator, produce_version: i16::MAX };
-        let appended = self.log.append(reservation, batch, options)?;
+        let appended = self.log.append(reservation, batch, AppendOptions::coordinator(LeaderEpoch(0)))?;
         appended.durable.await.inspect_err(|_| self.failed.set(true))?;
         self.grown_bytes.set(self.grown_bytes.get() + bytes as u64);
         Ok(appended.last_offset.plus(1))

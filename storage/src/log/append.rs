@@ -6,7 +6,7 @@ use bytes::Bytes;
 use protocol::records::{BatchError, BatchView};
 
 use super::state::Head;
-use super::{AppendOptions, Appended, DurableFuture, Log, Origin};
+use super::{AppendOptions, Appended, DurableFuture, Log};
 use crate::error::{AppendError, StorageError};
 use crate::ids::Offset;
 use crate::memory::Reservation;
@@ -78,17 +78,19 @@ impl Log {
         let view = BatchView::parse(&validated.bytes).map_err(corrupt)?;
         let producer = ProducerBatch::new(&view, Offset(base_offset), validated.max_timestamp_ms);
         let Some(producer) = producer else { return Ok(None) };
-        // Only the coordinator of a transaction can vouch for its first batch; clients cannot yet.
-        let transaction_verified = options.origin == Origin::Coordinator;
-        let rules = ProducerCheck { origin: options.origin, transaction_verified, transaction_version: 0 };
+        let AppendOptions { origin, verification, transaction_version, .. } = options;
+        let rules = ProducerCheck { origin, verification, transaction_version };
         self.state.borrow().producers.check(&producer, rules).map(Some)
     }
 
     fn apply_producer(&self, update: Option<ProducerUpdate>, next_offset: i64) {
         let mut state = self.state.borrow_mut();
         match update {
-            // The transaction index is not written yet; transactions do not exist before their coordinator.
-            Some(update) => drop(state.producers.apply(update)),
+            Some(update) => {
+                if let Some(aborted) = state.producers.apply(update) {
+                    state.aborted.push(aborted);
+                }
+            }
             None => state.producers.set_end_offset(Offset(next_offset)),
         }
     }

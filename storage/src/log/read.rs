@@ -6,7 +6,7 @@ use std::rc::Rc;
 use bytes::{Buf, Bytes, BytesMut};
 use protocol::records::{BatchHeader, BatchView, HEADER_BYTES};
 
-use super::{Log, LogRead, ReadError, ReadLimit, ReadOptions};
+use super::{AbortedTransaction, Log, LogRead, ReadError, ReadLimit, ReadOptions};
 use crate::error::StorageError;
 use crate::ids::Offset;
 use crate::runtime::{BLOCK_BYTES, File, Runtime};
@@ -28,20 +28,30 @@ struct Source {
 }
 
 impl Log {
-    /// Reads whole batches. An offset equal to the limit reads nothing; memory tails are answered without waiting.
+    /// Reads whole batches. An offset at or beyond the limit reads nothing; memory tails are answered without waiting.
     pub async fn read(&self, options: ReadOptions) -> Result<LogRead, ReadError> {
         self.check_open()?;
         let offset = options.offset.0;
         let limit = self.limit(options.limit);
-        if offset < self.start.get() || offset > limit {
+        if offset < self.start.get() || offset > self.end.get() {
             return Err(ReadError::OffsetOutOfRange);
         }
-        if offset == limit {
+        if offset >= limit {
+            // A reader of committed data may stand behind a transaction that is open.
             return Ok(LogRead::default());
         }
-        if let Some(read) = self.read_tail(&options, limit) {
-            return Ok(read);
+        let mut read = match self.read_tail(&options, limit) {
+            Some(read) => read,
+            None => self.read_files(&options, limit).await?,
+        };
+        if options.limit == ReadLimit::LastStableOffset && read.bytes > 0 {
+            read.aborted_transactions = self.aborted_of(&read, offset).await?;
         }
+        Ok(read)
+    }
+
+    async fn read_files(&self, options: &ReadOptions, limit: i64) -> Result<LogRead, ReadError> {
+        let offset = options.offset.0;
         let (bytes_max, at_least_one) = (options.bytes_max, options.at_least_one_batch);
         let read = self.read_segment(offset, limit, bytes_max, at_least_one).await;
         if offset < self.start.get() {
@@ -51,6 +61,15 @@ impl Log {
         let bytes = read?;
         let length = bytes.len();
         Ok(LogRead { records: vec![bytes], bytes: length, aborted_transactions: Vec::new() })
+    }
+
+    /// The aborted transactions that overlap what was read.
+    async fn aborted_of(&self, read: &LogRead, offset: i64) -> Result<Vec<AbortedTransaction>, StorageError> {
+        let found = self.aborted_transactions(offset, end_of(&read.records)).await;
+        found.map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => self.corrupt(0, error.to_string()),
+            _ => self.volume.health.read_failed(&self.name, &error),
+        })
     }
 
     fn read_tail(&self, options: &ReadOptions, limit: i64) -> Option<LogRead> {
@@ -216,6 +235,37 @@ impl Log {
         let file = segment.path(FileKind::Log).display().to_string();
         StorageError::Corrupt { file, position, reason }
     }
+}
+
+/// The offset after the last of some whole batches; a batch may be split between parts.
+fn end_of(records: &[Bytes]) -> i64 {
+    let mut end = 0;
+    let mut rest = records.iter().fold(0, |bytes, part| bytes + part.len());
+    let mut at = 0;
+    while rest >= HEADER_BYTES {
+        let header = header_at(records, at);
+        let Ok(header) = BatchHeader::parse(&header) else { break };
+        end = header.last_offset() + 1;
+        at += header.size_bytes();
+        rest = rest.saturating_sub(header.size_bytes());
+    }
+    end
+}
+
+/// A header's bytes from position `at` of the parts taken together.
+fn header_at(parts: &[Bytes], mut at: usize) -> [u8; HEADER_BYTES] {
+    let (mut header, mut filled) = ([0; HEADER_BYTES], 0);
+    for part in parts {
+        let from = at.min(part.len());
+        let count = (part.len() - from).min(HEADER_BYTES - filled);
+        header[filled..filled + count].copy_from_slice(&part[from..from + count]);
+        filled += count;
+        at -= from;
+        if filled == HEADER_BYTES {
+            break;
+        }
+    }
+    header
 }
 
 /// Up to `length` bytes at `position` of a file that may want whole blocks; fewer only at its end.

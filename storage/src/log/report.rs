@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::Log;
 use crate::error::StorageError;
+use crate::ids::Offset;
 use crate::segment::{FileKind, file_name};
 use crate::segment_file::replace_file;
 use crate::volume::Volume;
@@ -40,9 +41,8 @@ impl Log {
     /// Says durably what of the files counts, then believes it. Epochs and producers up to there are durable as well.
     pub(super) async fn report(self: &Rc<Log>, progress: Progress) -> Result<(), StorageError> {
         self.write_epochs().await?;
-        let producers = self.producers_snapshot().await?;
+        let (producers_offset, producers) = self.producers_snapshot(progress.segment_base_offset).await?;
         self.check_open()?;
-        let producers_offset = self.state.borrow().producers.end_offset().0;
         let entry = SegmentSynced {
             segment_base_offset: progress.segment_base_offset,
             synced_bytes: progress.position,
@@ -86,22 +86,30 @@ impl Log {
         if old { self.report(self.progress()).await } else { Ok(()) }
     }
 
-    /// Producer state for an entry: its bytes, or empty after they went to a file.
-    async fn producers_snapshot(&self) -> Result<Bytes, StorageError> {
+    /// Producer state for an entry, with its offset: its bytes, or empty after they went to a file. Aborted transactions
+    /// up to there are in the index of the segment that is being written from now on.
+    async fn producers_snapshot(&self, segment_base_offset: i64) -> Result<(i64, Bytes), StorageError> {
         let (snapshot, offset) = {
             let state = self.state.borrow();
-            if state.producers.is_empty() {
-                return Ok(Bytes::new());
-            }
             (Bytes::from(state.producers.to_snapshot()), state.producers.end_offset())
         };
+        let aborted = match segment_base_offset == self.active() {
+            true => self.write_aborted(offset.0).await,
+            false => self.write_aborted_of_next(segment_base_offset, offset.0).await,
+        };
+        aborted.map_err(|error| self.write_failed(&error))?;
         if snapshot.len() <= INLINE_SNAPSHOT_BYTES_MAX {
-            return Ok(snapshot);
+            return Ok((offset.0, snapshot));
         }
+        self.write_snapshot(offset, snapshot).await?;
+        Ok((offset.0, Bytes::new()))
+    }
+
+    pub(super) async fn write_snapshot(&self, offset: Offset, snapshot: Bytes) -> Result<(), StorageError> {
         let path = self.path.join(file_name(offset, FileKind::ProducerSnapshot));
+        self.state.borrow_mut().has_snapshot = true;
         let written = replace_file(&self.volume.runtime, &path, snapshot).await;
-        written.map_err(|error| self.write_failed(&error))?;
-        Ok(Bytes::new())
+        written.map_err(|error| self.write_failed(&error))
     }
 
     pub(super) async fn write_epochs(&self) -> Result<(), StorageError> {

@@ -150,6 +150,7 @@ impl Log {
             disk.set_len(&file, bytes).await?;
         }
         self.flush_indexes(true).await?;
+        self.write_aborted(i64::MAX).await?;
         disk.sync_data(&file, Lane::Background).await?;
         disk.sync_directory(&self.path).await?;
         Ok(bytes)

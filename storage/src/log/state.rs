@@ -7,6 +7,7 @@ use bytes::Bytes;
 use protocol::records::BatchView;
 
 use super::LogConfig;
+use super::aborted::Aborted;
 use crate::ids::{LeaderEpoch, Offset};
 use crate::leader_epochs::LeaderEpochs;
 use crate::producer_state::{ProducerBatch, ProducerState};
@@ -105,6 +106,10 @@ pub(crate) struct State {
     pub unwritten_bytes: u64,
     pub files: Files,
     pub producers: ProducerState,
+    /// Transactions that were aborted, as far as no closed segment's index has them.
+    pub aborted: Aborted,
+    /// There is a snapshot file: with no producers left, an empty one has to take its place.
+    pub has_snapshot: bool,
     pub epochs: LeaderEpochs,
     /// The epochs changed since their file was written.
     pub epochs_dirty: bool,
@@ -125,6 +130,8 @@ impl State {
             tail: Tail::default(),
             unwritten_bytes: 0,
             producers: ProducerState::new(Offset(files.next_offset)),
+            aborted: Aborted::default(),
+            has_snapshot: false,
             files,
             epochs: LeaderEpochs::default(),
             epochs_dirty: false,
@@ -228,7 +235,8 @@ impl State {
         head.bytes > 0
             && (head.bytes > config.segment_bytes.saturating_sub(bytes)
                 || self.waited_ms(max_timestamp, now_ms) > config.segment_ms.saturating_sub(config.segment_jitter_ms)
-                || head.index_entries >= config.segment_index_bytes / INDEX_ENTRY_BYTES)
+                || head.index_entries >= config.segment_index_bytes / INDEX_ENTRY_BYTES
+                || self.aborted.fills_index(head.base_offset, config.segment_index_bytes))
     }
 
     /// How old the segment is, in records' time if they have any (LogSegment.timeWaitedForRoll).
@@ -275,8 +283,11 @@ impl State {
             return;
         }
         match ProducerBatch::new(batch, Offset(header.base_offset), header.max_timestamp) {
-            // The transaction index is not written yet; transactions do not exist before their coordinator.
-            Some(producer) => drop(self.producers.replay(&producer)),
+            Some(producer) => {
+                if let Some(aborted) = self.producers.replay(&producer) {
+                    self.aborted.push(aborted);
+                }
+            }
             None => self.producers.set_end_offset(Offset(header.last_offset() + 1)),
         }
     }

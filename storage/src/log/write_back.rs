@@ -18,7 +18,6 @@ use crate::ids::Offset;
 use crate::memory::aligned_zeros;
 use crate::runtime::{BLOCK_BYTES, OpenOptions};
 use crate::segment::{FileKind, IndexStatement, Indexer, file_name};
-use crate::segment_file::replace_file;
 
 /// Bytes written before the next sync.
 const ROUND_BYTES_MAX: u64 = 8 << 20;
@@ -203,6 +202,8 @@ impl Log {
             Progress { segment_base_offset: base_offset, position: 0, residue: Bytes::new(), next_offset: base_offset };
         let closed = self.active();
         self.report(progress).await?;
+        let cut = self.close_transaction_index(closed, base_offset).await;
+        cut.map_err(|error| self.write_failed(&error))?;
         let mut state = self.state.borrow_mut();
         if let Some(segment) = state.files.segments.get(&closed) {
             segment.bytes.set(bytes);
@@ -217,12 +218,14 @@ impl Log {
     /// Makes the files say everything, and lets go of buffers and open files.
     async fn settle(self: &Rc<Log>) -> Result<(), StorageError> {
         let bytes = self.write_last_block().await.map_err(|error| self.write_failed(&error))?;
-        let producers_offset = self.state.borrow().producers.end_offset();
-        let snapshot = self.state.borrow().producers.to_snapshot();
-        if !self.state.borrow().producers.is_empty() {
-            let path = self.path.join(file_name(producers_offset, FileKind::ProducerSnapshot));
-            let written = replace_file(&self.volume.runtime, &path, Bytes::from(snapshot)).await;
-            written.map_err(|error| self.write_failed(&error))?;
+        let snapshot = {
+            let state = self.state.borrow();
+            // An empty one takes the place of an older one, whose producers are gone.
+            let wanted = state.has_snapshot || !state.producers.is_empty();
+            wanted.then(|| (state.producers.end_offset(), Bytes::from(state.producers.to_snapshot())))
+        };
+        if let Some((offset, snapshot)) = snapshot {
+            self.write_snapshot(offset, snapshot).await?;
         }
         let before = self.progress();
         let progress = Progress { position: bytes, residue: Bytes::new(), ..before };

@@ -3,6 +3,7 @@
 use protocol::records::{BatchView, EndTransactionMarker};
 
 use super::entry::{BatchMetadata, ProducerEntry};
+use super::verification::{Verification, Waiting};
 use crate::error::AppendError;
 use crate::ids::Offset;
 use crate::log::Origin;
@@ -59,9 +60,8 @@ impl ProducerBatch {
 pub struct ProducerCheck {
     /// Sequence numbers and duplicates are a client's only.
     pub origin: Origin,
-    /// The transaction coordinator has confirmed that the producer's transaction includes this partition: needed by the
-    /// first batch of a transaction (KIP-890).
-    pub transaction_verified: bool,
+    /// What is known of the transaction: its first batch needs the coordinator's word (KIP-890).
+    pub verification: Verification,
     /// Version of the transaction protocol that a marker was written under: from 2 on its epoch must be new.
     pub transaction_version: i16,
 }
@@ -82,6 +82,7 @@ pub struct ProducerUpdate {
     pub(super) entry: ProducerEntry,
     pub(super) started: Option<Offset>,
     pub(super) ended: Option<EndedTransaction>,
+    pub(super) transactional: bool,
     pub(super) end_offset: Offset,
 }
 
@@ -97,6 +98,7 @@ pub(super) struct EndedTransaction {
 /// client sees.
 pub(super) fn check(
     entry: Option<&ProducerEntry>,
+    waiting: Option<&Waiting>,
     batch: &ProducerBatch,
     rules: ProducerCheck,
 ) -> Result<Admission, AppendError> {
@@ -105,11 +107,11 @@ pub(super) fn check(
     {
         return Ok(Admission::Duplicate(original));
     }
-    check_transaction_open(entry, batch, rules)?;
+    check_transaction_open(entry, waiting, batch, rules.verification)?;
     match (batch.control, batch.marker) {
         (true, Some(marker)) => check_marker(entry, batch, marker, rules.transaction_version)?,
         (true, None) => {}
-        (false, _) => check_data(entry, batch, rules.origin)?,
+        (false, _) => check_data(entry, waiting, batch, rules.origin)?,
     }
     Ok(Admission::Append(admit(entry, batch)))
 }
@@ -117,17 +119,21 @@ pub(super) fn check(
 /// The first batch of a transaction needs the coordinator's word (`batchMissingRequiredVerification`).
 fn check_transaction_open(
     entry: Option<&ProducerEntry>,
+    waiting: Option<&Waiting>,
     batch: &ProducerBatch,
-    rules: ProducerCheck,
+    verification: Verification,
 ) -> Result<(), AppendError> {
-    let open = |entry: &ProducerEntry| {
-        entry.current_txn_first_offset.is_some() && entry.producer_epoch == batch.producer_epoch
-    };
-    if !batch.transactional || entry.is_some_and(open) {
+    let open = entry.is_some_and(|entry| entry.has_open_transaction(batch.producer_epoch));
+    if !batch.transactional || open {
         return Ok(());
     }
     check_epoch_not_older(entry, batch)?;
-    if batch.control || rules.transaction_verified {
+    let verified = match verification {
+        Verification::None => false,
+        Verification::Confirmed(guard) => waiting.is_some_and(|waiting| waiting.guard == guard),
+        Verification::Waived => true,
+    };
+    if batch.control || verified {
         return Ok(());
     }
     Err(AppendError::InvalidTransactionState("the record was not part of an ongoing transaction".into()))
@@ -170,8 +176,16 @@ fn check_marker(
     Ok(())
 }
 
-fn check_data(entry: Option<&ProducerEntry>, batch: &ProducerBatch, origin: Origin) -> Result<(), AppendError> {
+fn check_data(
+    entry: Option<&ProducerEntry>,
+    waiting: Option<&Waiting>,
+    batch: &ProducerBatch,
+    origin: Origin,
+) -> Result<(), AppendError> {
     check_epoch_not_older(entry, batch)?;
+    if let (Some(waiting), Origin::Client) = (waiting, origin) {
+        check_first_sequence(entry, waiting, batch)?;
+    }
     let Some(entry) = entry else { return Ok(()) };
     if origin == Origin::Client {
         check_sequence(entry, batch)?;
@@ -180,6 +194,29 @@ fn check_data(entry: Option<&ProducerEntry>, batch: &ProducerBatch, origin: Orig
         return Err(AppendError::InvalidTransactionState(format!(
             "expected a transactional write from producer {}",
             batch.producer_id
+        )));
+    }
+    Ok(())
+}
+
+/// The first batch of a transaction comes first, also when an earlier one has to be sent again
+/// (ProducerAppendInfo.checkSequence).
+fn check_first_sequence(
+    entry: Option<&ProducerEntry>,
+    waiting: &Waiting,
+    batch: &ProducerBatch,
+) -> Result<(), AppendError> {
+    let (id, sequence) = (batch.producer_id, batch.base_sequence);
+    let stranger = entry.is_none_or(|entry| entry.batches().is_empty());
+    if waiting.supports_epoch_bump && sequence != 0 && stranger {
+        return Err(AppendError::OutOfOrderSequence(format!(
+            "producer {id} has no state here, so its first sequence number is 0, not {sequence}"
+        )));
+    }
+    if sequence > waiting.lowest_sequence {
+        let lowest = waiting.lowest_sequence;
+        return Err(AppendError::OutOfOrderSequence(format!(
+            "producer {id} sent sequence number {sequence}, and {lowest} is still to come"
         )));
     }
     Ok(())
@@ -225,7 +262,8 @@ pub(super) fn admit(entry: Option<&ProducerEntry>, batch: &ProducerBatch) -> Pro
             started = Some(batch.base_offset);
         }
     }
-    ProducerUpdate { entry, started, ended, end_offset: batch.last_offset.plus(1) }
+    let (transactional, end_offset) = (batch.transactional, batch.last_offset.plus(1));
+    ProducerUpdate { entry, started, ended, transactional, end_offset }
 }
 
 fn metadata(batch: &ProducerBatch) -> BatchMetadata {

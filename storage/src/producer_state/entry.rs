@@ -84,6 +84,12 @@ impl ProducerEntry {
         self.batches().iter().find(same).copied().filter(|_| epoch == self.producer_epoch)
     }
 
+    /// Whether a transaction of this epoch is open.
+    #[must_use]
+    pub fn has_open_transaction(&self, epoch: i16) -> bool {
+        self.current_txn_first_offset.is_some() && self.producer_epoch == epoch
+    }
+
     /// Remembers a batch; a new epoch forgets the old one's.
     pub(super) fn push(&mut self, epoch: i16, batch: BatchMetadata) {
         self.set_epoch(epoch);

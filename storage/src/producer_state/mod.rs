@@ -8,14 +8,17 @@
 mod check;
 mod entry;
 mod snapshot;
+mod verification;
 
 use std::collections::BTreeMap;
 
 pub use check::{Admission, ProducerBatch, ProducerCheck, ProducerUpdate};
 pub use entry::{BATCHES_KEPT, BatchMetadata, ProducerEntry};
+pub use verification::{FirstBatch, Verification, VerificationGuard};
 
 use crate::ids::Offset;
 use crate::segment::AbortedTxn;
+use verification::Verifications;
 
 /// The producers of one partition. Grows with the producers that wrote within `producer.id.expiration.ms`
 /// ([`ProducerState::remove_expired`]): about 200 bytes each.
@@ -26,6 +29,8 @@ pub struct ProducerState {
     ongoing: BTreeMap<Offset, i64>,
     /// Ended transactions whose marker is above the high watermark, by first offset: the marker's offset.
     unreplicated: BTreeMap<Offset, Offset>,
+    /// Transactions about to begin, whose coordinators are being asked.
+    verifications: Verifications,
     end_offset: Offset,
 }
 
@@ -38,13 +43,25 @@ impl ProducerState {
 
     /// Decides whether a batch may be appended, and what will change; nothing has changed yet.
     pub fn check(&self, batch: &ProducerBatch, rules: ProducerCheck) -> Result<Admission, crate::AppendError> {
-        check::check(self.producers.get(&batch.producer_id), batch, rules)
+        let waiting = self.verifications.get(batch.producer_id);
+        check::check(self.producers.get(&batch.producer_id), waiting, batch, rules)
+    }
+
+    /// Before the coordinator of a transaction is asked whether it includes this partition; `None` if the transaction is
+    /// open here already, so that nobody has to be asked.
+    pub fn begin_verification(&mut self, first: FirstBatch, now_ms: i64) -> Option<VerificationGuard> {
+        let known = self.producers.get(&first.producer_id);
+        let open = known.is_some_and(|entry| entry.has_open_transaction(first.producer_epoch));
+        (!open).then(|| self.verifications.begin(first, now_ms))
     }
 
     /// The batch is in the log. If it ended a transaction with an abort, that is what belongs into the transaction index.
     pub fn apply(&mut self, update: ProducerUpdate) -> Option<AbortedTxn> {
-        let ProducerUpdate { entry, started, ended, end_offset } = update;
+        let ProducerUpdate { entry, started, ended, transactional, end_offset } = update;
         let producer_id = entry.producer_id;
+        if transactional {
+            self.verifications.end(producer_id);
+        }
         self.producers.insert(producer_id, entry);
         if let Some(first_offset) = started {
             self.ongoing.insert(first_offset, producer_id);
@@ -96,6 +113,7 @@ impl ProducerState {
     /// Forgets producers that wrote nothing for `expiration_ms`, unless they have an open transaction.
     pub fn remove_expired(&mut self, now_ms: i64, expiration_ms: i64) {
         self.producers.retain(|_, entry| !entry.is_expired(now_ms, expiration_ms));
+        self.verifications.remove_expired(now_ms, expiration_ms);
     }
 
     /// One producer.

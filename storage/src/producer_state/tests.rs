@@ -29,7 +29,7 @@ fn data(epoch: i16, base_sequence: i32, count: i32, expected: &'static str) -> S
         control: false,
         marker: None,
     };
-    let rules = ProducerCheck { origin: Origin::Client, transaction_verified: true, transaction_version: 2 };
+    let rules = ProducerCheck { origin: Origin::Client, verification: Verification::Waived, transaction_version: 2 };
     Step { batch, rules, expected }
 }
 
@@ -134,7 +134,7 @@ fn coordinators_write_without_sequence_numbers() {
 
 #[test]
 fn transactions_need_the_coordinators_word_once() {
-    let unverified = |step: Step| step.with(|rules| rules.transaction_verified = false);
+    let unverified = |step: Step| step.with(|rules| rules.verification = Verification::None);
     let (state, _) = check(vec![
         unverified(txn(0, 0, 1, "state")),
         txn(0, 0, 1, "ok"),

@@ -8,8 +8,8 @@ use protocol::Uuid;
 use protocol::records::{BatchBuilder, BatchHeader, Batches, Compression, NewRecord};
 use storage::runtime::Runtime;
 use storage::{
-    AppendOptions, Engine, EngineOptions, LeaderEpoch, Log, LogConfig, LogDirectory, LogId, LogSpec, Offset, Origin,
-    ReadLimit, ReadOptions, StorageError,
+    AppendOptions, Engine, EngineOptions, LeaderEpoch, Log, LogConfig, LogDirectory, LogId, LogSpec, Offset, ReadLimit,
+    ReadOptions, StorageError,
 };
 
 pub const DIRECTORY: Uuid = Uuid([1; 16]);
@@ -86,7 +86,7 @@ pub fn value(number: u64, bytes: usize) -> Vec<u8> {
 }
 
 pub fn append_options() -> AppendOptions {
-    AppendOptions { leader_epoch: LeaderEpoch(3), origin: Origin::Client, produce_version: 9 }
+    AppendOptions::client(LeaderEpoch(3), 9)
 }
 
 /// Appends and waits until the batch is durable; the offset of the first record.

@@ -8,3 +8,4 @@ mod harness;
 mod indexes;
 mod power_cut;
 mod reopen;
+mod transactions;
