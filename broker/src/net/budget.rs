@@ -9,8 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// The budget counts in pieces of this size, so that more than 4 GiB fit a semaphore's 32 bits.
 const PIECE_BYTES: usize = 1024;
 
-/// Frames up to this size are not counted: they live in the connection's read buffer, which [`super::IN_FLIGHT_MAX`]
-/// and `max.connections` bound.
+/// Frames up to this size are not counted: they live in read buffers, which the requests at work of a
+/// connection (`msgloop.connection.requests.max`) and `max.connections` bound.
 pub const UNCOUNTED_BYTES_MAX: usize = 16 * 1024;
 
 /// Memory for the frames of all connections. Who finds it spent waits and does not read on, which slows the sender

@@ -103,7 +103,7 @@ impl Connection {
             state,
             memory: net.memory,
             requests_max: net.requests_max,
-            reader: FrameReader::new(net.frame_bytes_max),
+            reader: FrameReader::new(shard.connections().read_buffers.clone(), net.frame_bytes_max),
             memory_wait: None,
             waiting: None,
             in_flight: FuturesOrdered::new(),
@@ -134,6 +134,7 @@ impl Connection {
             if self.state.closing.is_set() && self.state.is_idle.get() {
                 return Ok(());
             }
+            self.reader.rest();
             match self.next_event(wants).await? {
                 // The loop's head looks at the latch. Long polls end early, so that their answers go out.
                 Event::Closing => self.info.closed.set(),
@@ -273,16 +274,15 @@ impl Connection {
                 self.touch();
                 Ok(true)
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.reader.rest();
-                Ok(true)
-            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
             Err(error) => Err(error),
         }
     }
 
     fn touch(&self) {
-        self.state.last_active.set(self.shard.runtime().now());
+        let now = self.shard.runtime().now();
+        self.state.last_active.set(now);
+        self.shard.connections().last_active.set(now);
     }
 }
 

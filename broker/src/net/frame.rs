@@ -1,5 +1,8 @@
 //! Bytes of a socket cut into frames: a big-endian int32 length, then that many bytes.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
 
@@ -7,6 +10,8 @@ use super::budget::{MemoryShare, UNCOUNTED_BYTES_MAX};
 
 /// What is read at a time while no large frame is due.
 const READ_BYTES: usize = 64 * 1024;
+/// Read buffers a core keeps for its connections, 1 MiB in all.
+const BUFFERS_MAX: usize = 16;
 const LENGTH_BYTES: usize = 4;
 
 /// Why a connection cannot go on: no frame boundary can be found after either.
@@ -45,18 +50,52 @@ pub enum Step {
     Memory(usize),
 }
 
+/// Buffers that the connections of a core take turns with: an idle connection holds none, and a busy one does not pay
+/// for fresh pages with every request.
+#[derive(Debug, Clone, Default)]
+pub struct ReadBuffers {
+    /// Their unused ends; each becomes the whole again once no frame refers to it.
+    ends: Rc<RefCell<Vec<BytesMut>>>,
+}
+
+impl ReadBuffers {
+    fn take(&self) -> BytesMut {
+        let mut ends = self.ends.borrow_mut();
+        // The one used last is the one most likely in the processor's cache.
+        let free = ends.iter_mut().rposition(|end| end.try_reclaim(READ_BYTES));
+        free.map_or_else(|| BytesMut::with_capacity(READ_BYTES), |index| ends.swap_remove(index))
+    }
+
+    fn give_back(&self, mut end: BytesMut) {
+        // What is left of a frame has moved on to another buffer.
+        end.clear();
+        let mut ends = self.ends.borrow_mut();
+        if ends.len() < BUFFERS_MAX {
+            ends.push(end);
+        }
+    }
+
+    /// Gives all back to the allocator: nothing has been read for a while.
+    pub fn clear(&self) {
+        self.ends.borrow_mut().clear();
+    }
+}
+
 /// The read side of a connection.
 #[derive(Debug)]
 pub struct FrameReader {
+    buffers: ReadBuffers,
     buffer: BytesMut,
+    /// The buffer is none of the core's: a large frame needs one of its own, and there is none between two requests.
+    is_own: bool,
     frame_bytes_max: usize,
     granted: Option<MemoryShare>,
 }
 
 impl FrameReader {
-    /// Refuses frames above `frame_bytes_max`.
-    pub fn new(frame_bytes_max: usize) -> FrameReader {
-        FrameReader { buffer: BytesMut::new(), frame_bytes_max, granted: None }
+    /// Reads into `buffers` and refuses frames above `frame_bytes_max`.
+    pub fn new(buffers: ReadBuffers, frame_bytes_max: usize) -> FrameReader {
+        FrameReader { buffers, buffer: BytesMut::new(), is_own: true, frame_bytes_max, granted: None }
     }
 
     /// Cuts the next frame off, or says what is missing.
@@ -87,17 +126,32 @@ impl FrameReader {
             _ => 0,
         };
         let spare = self.buffer.capacity() - self.buffer.len();
-        // A large frame is read into memory of exactly its size: what follows it belongs to the next.
         if spare < missing || spare == 0 {
-            self.buffer.reserve(if missing > READ_BYTES { missing } else { READ_BYTES });
+            self.grow(missing);
         }
         &mut self.buffer
     }
 
-    /// Gives the buffer's memory back while the connection is idle.
+    /// A large frame is read into memory of exactly its size: what follows it belongs to the next.
+    fn grow(&mut self, missing: usize) {
+        let bytes = self.buffer.len() + missing.max(1);
+        let is_own = bytes > READ_BYTES;
+        let mut next = if is_own { BytesMut::with_capacity(bytes) } else { self.buffers.take() };
+        next.extend_from_slice(&self.buffer);
+        self.replace(next, is_own);
+    }
+
+    /// Lets go of the buffer while nothing of a frame is in it: what comes next may take a while.
     pub fn rest(&mut self) {
         if self.buffer.is_empty() {
-            self.buffer = BytesMut::new();
+            self.replace(BytesMut::new(), true);
+        }
+    }
+
+    fn replace(&mut self, next: BytesMut, is_own: bool) {
+        let before = std::mem::replace(&mut self.buffer, next);
+        if !std::mem::replace(&mut self.is_own, is_own) {
+            self.buffers.give_back(before);
         }
     }
 
@@ -114,10 +168,21 @@ impl FrameReader {
 
 #[cfg(test)]
 mod tests {
-    use super::{FrameError, FrameReader, Step};
+    use super::{FrameError, FrameReader, ReadBuffers, Step};
 
-    fn feed(reader: &mut FrameReader, bytes: &[u8]) {
-        reader.room().extend_from_slice(bytes);
+    fn reader(frame_bytes_max: usize) -> FrameReader {
+        FrameReader::new(ReadBuffers::default(), frame_bytes_max)
+    }
+
+    /// As a socket does: never more than there is room for.
+    fn feed(reader: &mut FrameReader, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = reader.room();
+            let taken = bytes.len().min(room.capacity() - room.len());
+            assert!(taken > 0, "a read into no room looks like the end of the stream");
+            room.extend_from_slice(&bytes[..taken]);
+            bytes = &bytes[taken..];
+        }
     }
 
     fn frame(payload: &[u8]) -> Vec<u8> {
@@ -129,9 +194,10 @@ mod tests {
     #[test]
     fn frames_come_out_whole_however_they_arrive() {
         let payloads: [&[u8]; 4] = [b"first", b"", &[7; 40_000], b"last"];
+        let buffers = ReadBuffers::default();
         let stream: Vec<u8> = payloads.iter().flat_map(|payload| frame(payload)).collect();
         for chunk_bytes in [1, 3, 4, 5, 1000, stream.len()] {
-            let mut reader = FrameReader::new(100_000);
+            let mut reader = FrameReader::new(buffers.clone(), 100_000);
             let mut frames = Vec::new();
             for chunk in stream.chunks(chunk_bytes) {
                 feed(&mut reader, chunk);
@@ -145,15 +211,38 @@ mod tests {
                         Step::Read => break,
                     }
                 }
+                reader.rest();
             }
             assert_eq!(frames, payloads, "chunks of {chunk_bytes}");
         }
     }
 
     #[test]
+    fn connections_take_turns_with_a_buffer_that_no_frame_is_in() {
+        let buffers = ReadBuffers::default();
+        let address_after = |held: &mut Vec<bytes::Bytes>, payload: &[u8]| {
+            let mut reader = FrameReader::new(buffers.clone(), 1 << 20);
+            let address = reader.room().as_ptr() as usize;
+            feed(&mut reader, &frame(payload));
+            match reader.step() {
+                Ok(Step::Frame(frame)) => held.push(frame.bytes),
+                Ok(Step::Memory(_)) => reader.grant(None),
+                step => panic!("{step:?}"),
+            }
+            reader.rest();
+            address
+        };
+        let mut held = Vec::new();
+        let first = address_after(&mut held, b"held");
+        assert_ne!(address_after(&mut held, b"held, too"), first, "a frame is in it");
+        held.remove(0);
+        assert_eq!(address_after(&mut held, &[7; 20_000]), first, "free again");
+    }
+
+    #[test]
     fn a_bad_length_is_refused_before_memory_is_taken() {
         let check = |length: i32, error: FrameError| {
-            let mut reader = FrameReader::new(1000);
+            let mut reader = reader(1000);
             feed(&mut reader, &length.to_be_bytes());
             assert_eq!(reader.step().err(), Some(error));
             assert!(reader.room().capacity() <= 2 * super::READ_BYTES);
@@ -166,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_large_frame_takes_no_memory_before_it_is_granted() {
-        let mut reader = FrameReader::new(100 << 20);
+        let mut reader = reader(100 << 20);
         feed(&mut reader, &(100_i32 << 20).to_be_bytes());
         assert!(matches!(reader.step(), Ok(Step::Memory(bytes)) if bytes == 100 << 20));
         assert!(reader.room().capacity() <= 2 * super::READ_BYTES);

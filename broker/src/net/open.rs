@@ -9,10 +9,15 @@ use storage::runtime::Monotonic;
 use tokio::sync::Notify;
 
 use super::connection::ConnectionState;
+use super::frame::ReadBuffers;
 
 /// One core's connections.
 #[derive(Debug, Default)]
 pub struct OpenConnections {
+    /// When bytes last went in or out on any of them.
+    pub last_active: Cell<Monotonic>,
+    /// What they read into.
+    pub read_buffers: ReadBuffers,
     states: RefCell<BTreeMap<u64, Rc<ConnectionState>>>,
     next: Cell<u64>,
     closed: Notify,

@@ -3,8 +3,8 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf, Bytes, BytesMut};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -98,8 +98,16 @@ impl Connection {
 
     /// Reads what is there into the spare capacity of `buffer`; zero bytes mean that the peer is done, `WouldBlock`
     /// that nothing is there.
-    pub fn try_read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
-        self.stream.try_read_buf(buffer)
+    ///
+    /// After a read that left room in the buffer the socket counts as drained, and [`Connection::readable`] waits: unlike
+    /// tokio's `try_read`, which is told so only by another call that finds nothing.
+    pub fn try_read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
+        // Nobody is woken by this read: who finds nothing waits in `readable`.
+        let mut context = Context::from_waker(Waker::noop());
+        match pin!(self.stream.read_buf(buffer)).poll(&mut context) {
+            Poll::Ready(result) => result,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
     }
 
     /// Waits until the kernel takes more.
