@@ -26,6 +26,7 @@ use std::io;
 use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -268,18 +269,23 @@ impl Runtime {
         let mut yielded = false;
         std::future::poll_fn(|context| {
             if std::mem::replace(&mut yielded, true) {
-                return std::task::Poll::Ready(());
+                return Poll::Ready(());
             }
             context.waker().wake_by_ref();
-            std::task::Poll::Pending
+            Poll::Pending
         })
         .await;
     }
 
     /// Waits for `future` at most `duration`; `None` when the time was up first.
     pub async fn timeout<T>(&self, duration: Duration, future: impl Future<Output = T>) -> Option<T> {
-        let sleep = self.sleep(duration);
         tokio::pin!(future);
+        // Most are done at once, and a timer costs more than they do.
+        let ready = std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
+        if let Poll::Ready(value) = ready {
+            return Some(value);
+        }
+        let sleep = self.sleep(duration);
         tokio::select! {
             biased;
             value = &mut future => Some(value),

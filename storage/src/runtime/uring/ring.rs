@@ -57,6 +57,8 @@ struct Slot {
 /// An io_uring with its operations. Dropping it waits for every one of them.
 pub(super) struct Ring {
     ring: IoUring,
+    /// The kernel says in memory whether a call is needed to see completions.
+    tells_work: bool,
     /// By user data of the entry.
     slots: Slab<Slot>,
     /// Slots that wait for an entry of the ring.
@@ -70,12 +72,15 @@ pub(super) struct Ring {
 impl Ring {
     /// A ring of `entries` entries; errors are those of io_uring_setup(2).
     pub(super) fn new(entries: u32) -> io::Result<Ring> {
-        // Completions wait for our next call instead of interrupting the core. Kernels before 6.1 do not have it.
-        let ring = match IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(entries) {
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => IoUring::new(entries)?,
-            result => result?,
-        };
-        Ok(Ring { ring, slots: Slab::new(), queue: VecDeque::new(), in_ring: 0, completed: Vec::new() })
+        // Completions wait for our next call instead of interrupting the core, and a flag says that there are some.
+        // Kernels before 6.1 do not have it.
+        let mut builder = IoUring::builder();
+        let (ring, tells_work) =
+            match builder.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag().build(entries) {
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => (IoUring::new(entries)?, false),
+                result => (result?, true),
+            };
+        Ok(Ring { ring, tells_work, slots: Slab::new(), queue: VecDeque::new(), in_ring: 0, completed: Vec::new() })
     }
 
     /// Sends a NOP round: some sandboxes allow the setup and refuse the rest.
@@ -112,8 +117,11 @@ impl Ring {
         loop {
             self.reap();
             self.fill();
-            let waiting = self.ring.submission().len();
-            if waiting == 0 && !signalled {
+            let submission = self.ring.submission();
+            let (waiting, has_work) = (submission.len(), !self.tells_work || submission.taskrun());
+            drop(submission);
+            // A completion that an earlier call brought along has still counted up the event.
+            if waiting == 0 && !(signalled && has_work) {
                 return Ok(());
             }
             signalled = false;
