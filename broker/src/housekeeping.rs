@@ -1,10 +1,11 @@
-//! What a core does by the clock: measure how late it runs, and close idle connections.
+//! What a core does by the clock: measure how late it runs, close idle connections, and give memory back.
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use metrics::{gauge, histogram};
 
+use crate::allocator::{self, GivingBack};
 use crate::shard::Shard;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -14,6 +15,7 @@ pub async fn run(shard: Rc<Shard>) {
     let core = shard.core().to_string();
     let lag = histogram!("msgloop_loop_lag_seconds", "core" => core.clone());
     let connections = gauge!("msgloop_connections", "core" => core);
+    let mut giving_back = GivingBack::default();
     while !shard.stopping().is_set() {
         let due = shard.runtime().now().plus(EVERY);
         tokio::select! {
@@ -25,6 +27,10 @@ pub async fn run(shard: Rc<Shard>) {
         lag.record(now.since(due));
         connections.set(shard.connections().len() as f64);
         crate::metrics::observe(&shard);
+        if giving_back.is_due(now, shard.connections().last_active.get()) {
+            shard.connections().read_buffers.clear();
+            allocator::give_back();
+        }
         if let Ok(idle_ms) = u64::try_from(shard.config().connection_idle_ms_max) {
             shard.connections().close_idle(now, Duration::from_millis(idle_ms));
         }

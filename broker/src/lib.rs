@@ -4,6 +4,7 @@
 //! [`handlers`] to [`shard`] (one core and what it owns) and [`partition`] (the only caller of an append).
 
 pub mod admin;
+pub mod allocator;
 pub mod api;
 pub mod api_docs;
 pub mod api_metrics;
