@@ -10,6 +10,7 @@ use super::format::{
     COMMIT_ALIGNMENT, COMMIT_HEADER_BYTES, CommitHeader, FRAGMENT_HEADER_BYTES, Fragment, Lsn, header_crc,
 };
 use super::group::Group;
+use super::pace::Gathered;
 use super::writer::Wal;
 use crate::memory::CHUNK_BYTES;
 
@@ -81,6 +82,8 @@ pub struct Building {
     pub sealed: Vec<Sealed>,
     /// Batches with a piece in the open commit, and where in it.
     fills: Vec<Fill>,
+    /// What came since the last commit began.
+    pub gathered: Gathered,
     /// Who waits for them.
     pub group: Rc<Group>,
 }
@@ -88,12 +91,21 @@ pub struct Building {
 impl Building {
     /// Nothing yet, to go on at `start`.
     pub fn new(start: WalStart) -> Building {
-        Building { start, chunk: None, limit: 0, sealed: Vec::new(), fills: Vec::new(), group: Group::new() }
+        Building {
+            start,
+            chunk: None,
+            limit: 0,
+            sealed: Vec::new(),
+            fills: Vec::new(),
+            gathered: Gathered::default(),
+            group: Group::new(),
+        }
     }
 
     /// Copies an entry in, over as many commits as it needs; where the first of them will be.
     pub fn add(&mut self, wal: &Wal, header: &[u8], body: &[&[u8]], memory: Option<&Rc<BatchMemory>>) -> Lsn {
         let mut rest_bytes = header.len() + body.iter().map(|part| part.len()).sum::<usize>();
+        self.gathered.add(rest_bytes);
         let mut slices = std::iter::once(header).chain(body.iter().copied());
         let mut slice: &[u8] = slices.next().unwrap_or(&[]);
         let mut unkept = header.len();

@@ -1,13 +1,14 @@
 //! The write-ahead log that all partitions of one core and log directory share. Bytes: `docs/formats.md`.
 //!
-//! [`format`] says what is on disk, [`ring`] keeps the files, [`building`] gathers, [`writer`] commits, [`group`] is what an append waits
-//! for, [`scan`] reads it all back at the start.
+//! [`format`] says what is on disk, [`ring`] keeps the files, [`building`] gathers, [`writer`] commits, `pace` says when,
+//! [`group`] is what an append waits for, [`scan`] reads it all back at the start.
 
 pub mod building;
 #[cfg(feature = "acknowledge-before-commit")]
 mod early;
 pub mod format;
 pub mod group;
+mod pace;
 pub mod ring;
 pub mod scan;
 pub mod writer;

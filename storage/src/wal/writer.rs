@@ -1,4 +1,4 @@
-//! Group commit: while one commit is on its way to the disk the next gathers. No timers.
+//! Group commit: while one commit is on its way to the disk the next gathers.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use super::building::{BatchMemory, Building, Sealed, WalStart};
 use super::format::{COMMIT_ALIGNMENT, CommitHeader, Lsn};
 use super::group::{Committed, Group};
+use super::pace::{Gathered, Pace};
 use super::ring::Ring;
 use crate::error::StorageError;
 use crate::health::Health;
@@ -42,6 +43,7 @@ pub struct Wal {
     published: Cell<Lsn>,
     wake: Notify,
     closing: Cell<bool>,
+    pace: RefCell<Pace>,
     /// Numbers for the broker's metrics.
     pub statistics: WalStatistics,
 }
@@ -70,6 +72,7 @@ impl Wal {
             published: Cell::new(start.trim),
             wake: Notify::new(),
             closing: Cell::new(false),
+            pace: RefCell::default(),
             statistics: WalStatistics::default(),
         })
     }
@@ -186,6 +189,7 @@ impl Wal {
                 }
                 self.wait_for_work().await;
             }
+            self.gather().await;
             let (sealed, group) = self.take();
             if sealed.is_empty() {
                 continue;
@@ -212,10 +216,33 @@ impl Wal {
         }
     }
 
+    /// Lets the commit find company, where that has paid lately; see [`Pace`].
+    async fn gather(&self) {
+        // What this turn of the core still has to append goes along in any case.
+        self.runtime.yield_now().await;
+        let first = self.gathered();
+        let until = self.pace.borrow_mut().wait_until(self.runtime.now(), first);
+        if let Some(until) = until {
+            while !self.closing.get() && !self.gathered().is_enough() {
+                let left = until.since(self.runtime.now());
+                if self.runtime.timeout(left, self.wake.notified()).await.is_none() {
+                    break;
+                }
+            }
+            self.pace.borrow_mut().waited(self.gathered().entries > first.entries);
+        }
+        self.pace.borrow_mut().begin(self.runtime.now());
+    }
+
+    fn gathered(&self) -> Gathered {
+        self.building.borrow().gathered
+    }
+
     fn take(&self) -> (Vec<Sealed>, Rc<Group>) {
         let mut building = self.building.borrow_mut();
         building.seal(self, false);
         let sealed = std::mem::take(&mut building.sealed);
+        building.gathered = Gathered::default();
         if sealed.is_empty() {
             return (sealed, building.group.clone());
         }
