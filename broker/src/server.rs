@@ -1,10 +1,11 @@
 //! Starting and stopping the broker.
 //!
-//! Start: each core opens its engine, which reads its write-ahead log; the first core reads the metadata; all cores open
-//! the partitions it names and finish recovery; only then are the listeners bound. Stop: nothing new is accepted,
+//! Start: the listeners' addresses are taken, so that a taken port leaves the disk as it was; each core opens its engine,
+//! which reads its write-ahead log; the first core reads the metadata; all cores open the partitions it names and finish
+//! recovery; only then is anybody listened to. Stop: nothing new is accepted,
 //! connections answer what they have, engines write everything back and close, so that the next start replays nothing.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
@@ -17,18 +18,19 @@ use storage::directory::{self, LockedDirectory};
 use storage::runtime::backend::{Backend, BackendError};
 use storage::runtime::background::Background;
 use storage::runtime::core::{self, CoreOptions, CoreThread};
-use storage::runtime::{LocalFuture, net};
+use storage::runtime::LocalFuture;
 use storage::{Engine, EngineOptions, LogDirectory, RecoveryReport, StorageError, merge_rings};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
 use crate::assignments;
-use crate::config::{BrokerConfig, Listener};
+use crate::config::BrokerConfig;
 use crate::failures::Failures;
 use crate::housekeeping;
 use crate::metadata::{MetadataError, MetadataImage, MetadataLog, MetadataRecord, metadata_log_spec};
-use crate::net::{ConnectionSlots, MemoryBudget, NetShared, SocketBuffers, listener};
-use crate::shard::{Endpoint, Identity, METADATA_CORE, Mailbox, Shard, ShardClosed, ShardHandle, Shared};
+use crate::net::bind::{BoundListener, ListenError, bind_all, listen};
+use crate::net::{ConnectionSlots, MemoryBudget, NetShared, SocketBuffers};
+use crate::shard::{Identity, METADATA_CORE, Mailbox, Shard, ShardClosed, ShardHandle, Shared};
 
 /// How long connections may take to answer what they have when the broker stops.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
@@ -46,17 +48,8 @@ pub enum StartError {
     #[error(transparent)]
     Backend(#[from] BackendError),
     /// A listener's address does not resolve or is taken.
-    #[error("cannot listen on {listener}://{host}:{port}: {reason}")]
-    Listen {
-        /// Name of the listener.
-        listener: String,
-        /// As configured.
-        host: String,
-        /// As configured.
-        port: u16,
-        /// What the system says.
-        reason: String,
-    },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// A directory or a thread could not be had.
     #[error("{what}: {reason}")]
     System {
@@ -85,6 +78,7 @@ pub struct Server {
 impl Server {
     /// Starts a broker; it serves clients when this returns. Blocks; not for use on a core.
     pub fn start(config: BrokerConfig) -> Result<Server, StartError> {
+        let listeners = bind_all(&config.listeners)?;
         let directories = directory::open_all(&config.log_dirs, config.node_id, None)?;
         let cluster_id = cluster_of(&directories)?;
         let background = Background::start(1).map_err(|error| system("starting threads", &error))?;
@@ -95,7 +89,7 @@ impl Server {
         let shared = shared(config, log_directories, shards.clone());
         let mut threads = Vec::new();
         let started = start_cores(&shared, mailboxes, &mut threads)
-            .and_then(|backend| Ok((backend, background.block_on(bring_up(&shared, cluster_id, &failures))?)));
+            .and_then(|backend| Ok((backend, background.block_on(bring_up(&shared, cluster_id, &failures, listeners))?)));
         match started {
             Ok((backend, addresses)) => Ok(Server {
                 cores: threads,
@@ -259,6 +253,7 @@ async fn bring_up(
     shared: &Shared,
     cluster_id: Uuid,
     failures: &Failures,
+    listeners: Vec<BoundListener>,
 ) -> Result<Vec<(String, SocketAddr)>, StartError> {
     let shards = &shared.shards;
     let failures = failures.clone();
@@ -279,7 +274,8 @@ async fn bring_up(
         Box::pin(std::future::ready(()))
     })
     .await?;
-    shards.run_on(METADATA_CORE, |shard| Box::pin(std::future::ready(listen(shard)))).await?
+    let listening = shards.run_on(METADATA_CORE, |shard| Box::pin(std::future::ready(listen(shard, listeners)))).await?;
+    Ok(listening?)
 }
 
 /// Runs `job` on every core at once.
@@ -356,55 +352,6 @@ fn log_recovery(report: &RecoveryReport) {
     for id in &report.quarantined {
         tracing::warn!(topic_id = %id.topic_id, partition = id.partition, "kept aside: no metadata names it");
     }
-}
-
-/// Binds every listener, tells all cores where they are, and begins to accept.
-fn listen(shard: &Rc<Shard>) -> Result<Vec<(String, SocketAddr)>, StartError> {
-    let config = shard.config();
-    let mut bound = Vec::new();
-    for listener in &config.listeners {
-        bound.push((listener, bind(listener, config.listen_backlog)?));
-    }
-    let mut addresses = Vec::new();
-    let mut endpoints = Vec::new();
-    for (listener, socket) in &bound {
-        let address = socket.local_address().map_err(|error| refused(listener, &error))?;
-        endpoints.extend(endpoint(listener, address));
-        addresses.push((listener.name.clone(), address));
-    }
-    shard.set_endpoints(endpoints);
-    for (config, socket) in bound {
-        shard.runtime().spawn(listener::accept(shard.clone(), socket, config.name.clone()));
-    }
-    Ok(addresses)
-}
-
-fn bind(listener: &Listener, backlog: i32) -> Result<net::Listener, StartError> {
-    let host = if listener.host.is_empty() { "0.0.0.0" } else { &listener.host };
-    let mut addresses = (host, listener.port).to_socket_addrs().map_err(|error| refused(listener, &error))?;
-    let address = addresses.next().ok_or_else(|| refused(listener, &"the host has no address"))?;
-    net::Listener::bind(address, u32::try_from(backlog).unwrap_or(50)).map_err(|error| refused(listener, &error))
-}
-
-fn refused(listener: &Listener, error: &dyn std::fmt::Display) -> StartError {
-    StartError::Listen {
-        listener: listener.name.clone(),
-        host: listener.host.clone(),
-        port: listener.port,
-        reason: error.to_string(),
-    }
-}
-
-/// What clients of a listener are told; `None` for one that is not advertised.
-fn endpoint(listener: &Listener, bound: SocketAddr) -> Option<Endpoint> {
-    let host = listener.advertised_host.clone()?;
-    let host = if host.is_empty() { machine_name() } else { host };
-    let port = if listener.advertised_port == 0 { bound.port() } else { listener.advertised_port };
-    Some(Endpoint { listener: listener.name.clone(), host, port })
-}
-
-fn machine_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// Nothing new comes in, what is under way is answered.

@@ -47,13 +47,15 @@ def test_bad_config(tmp_path, setting):
     assert not (tmp_path / "data").exists() or snapshot(tmp_path / "data") == {}
 
 
-def test_taken_port(tmp_path):
+@pytest.mark.parametrize("setting, scheme", [("listeners", "PLAINTEXT://"), ("msgloop.admin.listener", "")])
+def test_taken_port_leaves_the_disk_alone(tmp_path, setting, scheme):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        said = refusal(*overrides(tmp_path / "data", listeners=f"PLAINTEXT://127.0.0.1:{port}"))
+        said = refusal(*overrides(tmp_path / "data", **{setting: f"{scheme}127.0.0.1:{port}"}))
     assert str(port) in said
+    assert not (tmp_path / "data").exists()
 
 
 def test_locked_directory(own_broker):

@@ -1,5 +1,6 @@
 //! Connections: frames in, frames out, and every bound that keeps a stranger from taking memory.
 
+pub mod bind;
 pub mod budget;
 pub mod connection;
 pub mod frame;

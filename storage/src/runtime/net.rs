@@ -14,6 +14,12 @@ use tokio::net::{TcpListener, TcpStream};
 /// Buffers handed to the kernel in one call; more would cost more to list than another call does.
 const BUFFERS_PER_WRITE_MAX: usize = 64;
 
+/// An address that is taken and not yet listened on: a client that comes is refused, another broker is kept off.
+#[derive(Debug)]
+pub struct BoundSocket {
+    socket: Socket,
+}
+
 /// A listening socket on the core that accepts.
 pub struct Listener {
     inner: TcpListener,
@@ -27,16 +33,33 @@ pub struct Accepted {
     pub peer: SocketAddr,
 }
 
-impl Listener {
-    /// Listens on `address` with room for `backlog` connections not yet accepted. Set to take the address over from a
-    /// predecessor whose connections linger in TIME_WAIT.
-    pub fn bind(address: SocketAddr, backlog: u32) -> io::Result<Listener> {
+impl BoundSocket {
+    /// Takes `address`; needs no reactor. Set to take it over from a predecessor whose connections linger in TIME_WAIT.
+    pub fn bind(address: SocketAddr) -> io::Result<BoundSocket> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
-        socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-        Ok(Listener { inner: TcpListener::from_std(socket.into())? })
+        Ok(BoundSocket { socket })
+    }
+
+    /// The address taken: with the port chosen when it was asked for port zero.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        let address = self.socket.local_addr()?;
+        address.as_socket().ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))
+    }
+
+    /// Begins to listen, on the calling core, with room for `backlog` connections not yet accepted.
+    pub fn listen(self, backlog: u32) -> io::Result<Listener> {
+        self.socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+        Ok(Listener { inner: TcpListener::from_std(self.socket.into())? })
+    }
+}
+
+impl Listener {
+    /// Takes `address` and listens on it.
+    pub fn bind(address: SocketAddr, backlog: u32) -> io::Result<Listener> {
+        BoundSocket::bind(address)?.listen(backlog)
     }
 
     /// Where it listens: the port chosen when `bind` was asked for port zero.
