@@ -1,22 +1,25 @@
-//! `msgloop check`: looks for damage in a stopped node's log directory. Reads everything, changes nothing.
+//! `msgloop check`: looks for damage in a stopped node's log directory. Reads everything, changes nothing. What the records
+//! of a topic mean is the caller's to know: it is shown every sound batch that a start would find, in order.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use bytes::{Bytes, BytesMut};
 use protocol::records::{BatchHeader, BatchView, HEADER_BYTES};
 
 use crate::error::StorageError;
 use crate::ids::{LogId, Offset};
 use crate::leader_epochs::LeaderEpochs;
-use crate::log::report::LEADER_EPOCH_FILE;
+use crate::log::report::{LEADER_EPOCH_FILE, LOG_START_FILE};
 use crate::merge::partitions;
 use crate::producer_state::ProducerState;
 use crate::recovery::{self, Recovered, RecoveredLog};
-use crate::runtime::{OpenOptions, Runtime};
+use crate::runtime::{File, OpenOptions, Runtime};
 use crate::segment::{
     Checksums, FileKind, IndexStatement, OffsetIndex, TimeIndex, TransactionIndex, file_name, parse_file_name,
 };
 use crate::segment_file::read_whole;
+use crate::wal::SegmentSynced;
 use crate::wal::scan::inspect;
 
 /// How much of a segment is read at once; a larger batch takes a larger piece.
@@ -33,9 +36,29 @@ pub struct Finding {
     pub what: String,
 }
 
-/// Checks the rings, segments, indexes, sidecars and snapshots of a log directory that nobody has open. An error is one of
-/// reading; damage is a finding. What a crash leaves behind by design (a torn tail, bytes beyond what is synced) is none.
-pub async fn check(runtime: &Runtime, directory: &Path) -> Result<Vec<Finding>, StorageError> {
+/// A sound batch of a partition, at or above its log start.
+pub struct FoundBatch<'a> {
+    /// Whose it is.
+    pub log: LogId,
+    /// Name of the topic.
+    pub topic: &'a str,
+    /// First offset that is visible; a batch may begin below it.
+    pub log_start: Offset,
+    /// The batch.
+    pub batch: BatchView<'a>,
+}
+
+/// Looks at a batch and tells what is wrong with what it says.
+pub type Inspect<'a> = &'a mut dyn FnMut(&FoundBatch<'_>) -> Vec<String>;
+
+/// Checks the rings, segments, indexes, sidecars and snapshots of a log directory that nobody has open, and shows `inspect`
+/// the batches of each partition. An error is one of reading; damage is a finding. What a crash leaves behind by design (a
+/// torn tail, bytes beyond what is synced) is none.
+pub async fn check(
+    runtime: &Runtime,
+    directory: &Path,
+    inspect_batch: Inspect<'_>,
+) -> Result<Vec<Finding>, StorageError> {
     let mut findings = Vec::new();
     let mut recovered = Recovered::new();
     let wal = directory.join("wal");
@@ -53,66 +76,130 @@ pub async fn check(runtime: &Runtime, directory: &Path) -> Result<Vec<Finding>, 
         }
     }
     let failed = |error: std::io::Error| StorageError::Refused(format!("{}: {error}", directory.display()));
-    for (id, (_, path)) in partitions(runtime, directory).await.map_err(failed)? {
-        let log = recovered.get(&id);
-        if log.is_some_and(|log| log.deleted) {
+    for (id, (topic, path)) in partitions(runtime, directory).await.map_err(failed)? {
+        let log = recovered.remove(&id).unwrap_or_default();
+        if log.deleted {
             continue;
         }
-        let checked = check_partition(runtime, id, &path, log, &mut findings).await;
+        let check = PartitionCheck { runtime, id, topic: &topic, path: &path, wal: &wal };
+        let checked = check.check(&log, &mut findings, inspect_batch).await;
         checked.map_err(|error| StorageError::Refused(format!("{}: {error}", path.display())))?;
     }
     Ok(findings)
 }
 
-async fn check_partition(
-    runtime: &Runtime,
+struct PartitionCheck<'a> {
+    runtime: &'a Runtime,
     id: LogId,
-    path: &Path,
-    recovered: Option<&RecoveredLog>,
-    findings: &mut Vec<Finding>,
-) -> std::io::Result<()> {
-    let synced = recovered.and_then(|log| log.synced.as_ref()).map(|(_, synced)| synced);
-    let mut segments = BTreeMap::new();
-    for name in runtime.disk().list(path).await? {
-        let file = path.join(&name);
-        match parse_file_name(&name) {
-            Some((base, FileKind::Log)) if synced.is_none_or(|synced| base.0 <= synced.segment_base_offset) => {
-                let bytes = runtime.disk().stat(&file).await?.bytes;
-                segments.insert(base.0, bytes);
-            }
-            Some((offset, FileKind::ProducerSnapshot)) => {
-                let bytes = read_whole(runtime, &file).await?;
-                if let Err(error) = ProducerState::from_snapshot(&bytes, offset, 0, i64::MAX) {
-                    findings.push(Finding { file, position: error.position, what: error.reason.to_owned() });
-                }
-            }
-            _ if name == LEADER_EPOCH_FILE => {
-                let bytes = read_whole(runtime, &file).await?;
-                if let Err(error) = LeaderEpochs::parse_checkpoint(&String::from_utf8_lossy(&bytes)) {
-                    findings.push(Finding { file, position: error.position, what: error.reason.to_owned() });
-                }
-            }
-            _ => {}
-        }
-    }
-    let mut expected = None;
-    for (base, bytes) in segments {
-        let counted = match synced {
-            Some(synced) if synced.segment_base_offset == base => synced.synced_bytes,
-            _ => bytes,
+    topic: &'a str,
+    path: &'a Path,
+    /// The directory of the rings.
+    wal: &'a Path,
+}
+
+impl PartitionCheck<'_> {
+    async fn check(
+        &self,
+        recovered: &RecoveredLog,
+        findings: &mut Vec<Finding>,
+        inspect_batch: Inspect<'_>,
+    ) -> std::io::Result<()> {
+        let synced = recovered.synced.as_ref().map(|(_, synced)| synced);
+        let segments = self.files(synced, findings).await?;
+        let log_start = self.log_start(&segments, recovered, findings).await?;
+        let mut shown = |batch: BatchView<'_>| {
+            let found = FoundBatch { log: self.id, topic: self.topic, log_start, batch };
+            if batch.header.last_offset() < log_start.0 { Vec::new() } else { inspect_batch(&found) }
         };
-        let partial = synced.is_some_and(|synced| synced.segment_base_offset == base);
-        let segment = SegmentCheck { runtime, id, path, base, bytes: counted, partial };
-        if bytes < counted {
-            segment.find(findings, FileKind::Log, bytes, format!("the file ends here; {counted} bytes were synced"));
-            continue;
+        let mut expected = None;
+        for (base, bytes) in segments {
+            let newest = synced.filter(|synced| synced.segment_base_offset == base);
+            let counted = newest.map_or(bytes, |synced| synced.synced_bytes);
+            let residue = newest.map_or_else(Bytes::new, |synced| synced.residue.clone());
+            let (runtime, id, path) = (self.runtime, self.id, self.path);
+            let segment = SegmentCheck { runtime, id, path, base, bytes: counted, residue, partial: newest.is_some() };
+            if bytes < counted {
+                segment.find(findings, FileKind::Log, bytes, format!("the file ends here; {counted} bytes were synced"));
+                continue;
+            }
+            if let Some(expected) = expected.filter(|expected| *expected != base) {
+                segment.find(findings, FileKind::Log, 0, format!("offsets from {expected} on are missing"));
+            }
+            expected = segment.check(findings, &mut shown).await?;
         }
-        if expected.is_some_and(|expected| expected != base) {
-            segment.find(findings, FileKind::Log, 0, format!("offsets from {} on are missing", expected.unwrap_or(0)));
-        }
-        expected = segment.check(findings).await?;
+        self.check_unwritten(recovered, expected, findings, &mut shown);
+        Ok(())
     }
-    Ok(())
+
+    /// The batches that only the write-ahead log has, from the offset on at which the segments end.
+    fn check_unwritten(
+        &self,
+        recovered: &RecoveredLog,
+        from: Option<i64>,
+        findings: &mut Vec<Finding>,
+        shown: &mut dyn FnMut(BatchView<'_>) -> Vec<String>,
+    ) {
+        for (_, (lsn, parts)) in recovered.batches.range(from.unwrap_or(0)..) {
+            let whole = parts.concat();
+            let what = match BatchView::parse(&whole).and_then(|batch| batch.verify_crc().map(|()| batch)) {
+                Ok(batch) => shown(batch),
+                Err(error) => vec![format!("a batch of {}-{}: {error}", self.topic, self.id.partition)],
+            };
+            let found = what.into_iter().map(|what| Finding { file: self.wal.to_owned(), position: lsn.0, what });
+            findings.extend(found);
+        }
+    }
+
+    /// Checks the files that are of the partition as a whole; returns the segments that count, and their sizes.
+    async fn files(
+        &self,
+        synced: Option<&SegmentSynced>,
+        findings: &mut Vec<Finding>,
+    ) -> std::io::Result<BTreeMap<i64, u64>> {
+        // What the newest segment holds may still be in the write-ahead log as a whole; it then needs no file yet.
+        let mut segments: BTreeMap<i64, u64> = synced.iter().map(|synced| (synced.segment_base_offset, 0)).collect();
+        for name in self.runtime.disk().list(self.path).await? {
+            let file = self.path.join(&name);
+            match parse_file_name(&name) {
+                Some((base, FileKind::Log)) if synced.is_none_or(|synced| base.0 <= synced.segment_base_offset) => {
+                    let bytes = self.runtime.disk().stat(&file).await?.bytes;
+                    segments.insert(base.0, bytes);
+                }
+                Some((offset, FileKind::ProducerSnapshot)) => {
+                    let bytes = read_whole(self.runtime, &file).await?;
+                    if let Err(error) = ProducerState::from_snapshot(&bytes, offset, 0, i64::MAX) {
+                        findings.push(Finding { file, position: error.position, what: error.reason.to_owned() });
+                    }
+                }
+                _ if name == LEADER_EPOCH_FILE => {
+                    let bytes = read_whole(self.runtime, &file).await?;
+                    if let Err(error) = LeaderEpochs::parse_checkpoint(&String::from_utf8_lossy(&bytes)) {
+                        findings.push(Finding { file, position: error.position, what: error.reason.to_owned() });
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(segments)
+    }
+
+    async fn log_start(
+        &self,
+        segments: &BTreeMap<i64, u64>,
+        recovered: &RecoveredLog,
+        findings: &mut Vec<Finding>,
+    ) -> std::io::Result<Offset> {
+        let file = self.path.join(LOG_START_FILE);
+        let bytes = read_whole(self.runtime, &file).await?;
+        let text = String::from_utf8_lossy(&bytes);
+        let in_file = text.lines().nth(1).and_then(|line| line.trim().parse::<i64>().ok());
+        if in_file.is_none() && !bytes.is_empty() {
+            findings.push(Finding { file, position: 0, what: "not a log start offset".to_owned() });
+        }
+        let first = segments.keys().next().copied();
+        let in_wal = recovered.log_start.map(|(_, offset)| offset);
+        Ok(Offset([first, in_file, in_wal].into_iter().flatten().max().unwrap_or(0)))
+    }
 }
 
 struct SegmentCheck<'a> {
@@ -120,9 +207,11 @@ struct SegmentCheck<'a> {
     id: LogId,
     path: &'a Path,
     base: i64,
-    /// Bytes that count.
+    /// Bytes of the file that count.
     bytes: u64,
-    /// It is being written: the last batch may go on in the write-ahead log, and only the log itself was synced.
+    /// What follows them, and is still in the write-ahead log.
+    residue: Bytes,
+    /// It is being written, and only the log itself was synced.
     partial: bool,
 }
 
@@ -136,7 +225,11 @@ impl SegmentCheck<'_> {
     }
 
     /// Returns the offset after the segment; `None` if that is unknown.
-    async fn check(&self, findings: &mut Vec<Finding>) -> std::io::Result<Option<i64>> {
+    async fn check(
+        &self,
+        findings: &mut Vec<Finding>,
+        shown: &mut dyn FnMut(BatchView<'_>) -> Vec<String>,
+    ) -> std::io::Result<Option<i64>> {
         let checksums = read_whole(self.runtime, &self.file(FileKind::Checksums)).await?;
         let checksums = match Checksums::parse(&checksums) {
             Ok(found) if found.header.log != self.id || found.header.base_offset.0 != self.base => {
@@ -152,24 +245,44 @@ impl SegmentCheck<'_> {
         };
         let checksums = checksums.filter(|_| !self.partial);
         let stated = checksums.map(|checksums| checksums.header.indexes).unwrap_or_default();
-        let next_offset = self.check_batches(findings, checksums).await?;
+        let next_offset = self.check_batches(findings, checksums, shown).await?;
         self.check_indexes(findings, next_offset).await?;
         self.check_statement(findings, stated).await?;
-        Ok((!self.partial).then_some(next_offset).flatten())
+        Ok(next_offset)
+    }
+
+    /// Up to `length` bytes at `start`, of the file and then of what follows it.
+    async fn read(&self, file: Option<&File>, start: u64, length: usize) -> std::io::Result<Bytes> {
+        let in_file = self.bytes.saturating_sub(start).min(length as u64) as usize;
+        let mut read = BytesMut::with_capacity(length);
+        if let Some(file) = file.filter(|_| in_file > 0) {
+            read.extend_from_slice(&self.runtime.disk().read(file, start, in_file).await?);
+        }
+        if read.len() == in_file {
+            let skipped = (start + in_file as u64).saturating_sub(self.bytes) as usize;
+            let rest = self.residue.get(skipped..).unwrap_or_default();
+            read.extend_from_slice(&rest[..rest.len().min(length - in_file)]);
+        }
+        Ok(read.freeze())
     }
 
     async fn check_batches(
         &self,
         findings: &mut Vec<Finding>,
         checksums: Option<Checksums<'_>>,
+        shown: &mut dyn FnMut(BatchView<'_>) -> Vec<String>,
     ) -> std::io::Result<Option<i64>> {
-        let file = self.runtime.disk().open(&self.file(FileKind::Log), OpenOptions::default()).await?;
+        let file = match self.bytes {
+            0 => None,
+            _ => Some(self.runtime.disk().open(&self.file(FileKind::Log), OpenOptions::default()).await?),
+        };
+        let end = self.bytes + self.residue.len() as u64;
         let (mut position, mut next_offset, mut wanted) = (0, self.base, READ_BYTES);
-        while position < self.bytes {
+        while position < end {
             // Sidecar entries are of whole blocks: begin at one.
             let start = position / crate::segment::BLOCK_BYTES as u64 * crate::segment::BLOCK_BYTES as u64;
-            let length = (self.bytes - start).min(wanted as u64) as usize;
-            let bytes = self.runtime.disk().read(&file, start, length).await?;
+            let length = (end - start).min(wanted as u64) as usize;
+            let bytes = self.read(file.as_ref(), start, length).await?;
             if bytes.len() < length {
                 self.find(findings, FileKind::Log, start + bytes.len() as u64, "the file ends early".to_owned());
                 return Ok(None);
@@ -187,8 +300,9 @@ impl SegmentCheck<'_> {
                     return Ok(None);
                 };
                 let Ok(batch) = BatchView::parse(&bytes[at..]) else { break };
-                if let Err(error) = batch.verify_crc() {
-                    self.find(findings, FileKind::Log, start + at as u64, error.to_string());
+                let wrong = batch.verify_crc().map_or_else(|error| vec![error.to_string()], |()| shown(batch));
+                for what in wrong {
+                    self.find(findings, FileKind::Log, start + at as u64, what);
                 }
                 if header.base_offset < next_offset {
                     let what = format!("offset {} follows {}", header.base_offset, next_offset - 1);
@@ -199,13 +313,13 @@ impl SegmentCheck<'_> {
             }
             position = start + at as u64;
             if at == before {
-                if start + bytes.len() as u64 >= self.bytes {
+                if start + bytes.len() as u64 >= end {
                     break;
                 }
                 wanted *= 2;
             }
         }
-        if position < self.bytes && !self.partial {
+        if position < end {
             self.find(findings, FileKind::Log, position, "the last batch is not whole".to_owned());
         }
         Ok(Some(next_offset))
@@ -231,7 +345,7 @@ impl SegmentCheck<'_> {
 
     async fn check_indexes(&self, findings: &mut Vec<Finding>, next_offset: Option<i64>) -> std::io::Result<()> {
         let offsets = read_whole(self.runtime, &self.file(FileKind::OffsetIndex)).await?.to_vec();
-        let checked = OffsetIndex::parse(Offset(self.base), offsets).and_then(|index| index.verify(self.bytes));
+        let checked = OffsetIndex::parse(Offset(self.base), offsets).and_then(|index| index.verify(self.bytes + self.residue.len() as u64));
         // The newest segment's indexes may be ahead of what is synced; a start makes them anew.
         if let Err(error) = checked
             && !self.partial

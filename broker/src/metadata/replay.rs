@@ -1,7 +1,7 @@
 //! From records to batches and back to an image. One change is one batch: the batch's checksum makes it all or nothing.
 
 use bytes::Bytes;
-use protocol::records::{BatchBuilder, BatchError, BatchHeader, Batches, Compression, NewRecord};
+use protocol::records::{BatchBuilder, BatchError, BatchHeader, BatchView, Batches, Compression, NewRecord};
 use storage::Offset;
 use thiserror::Error;
 
@@ -85,16 +85,23 @@ impl Replay {
     pub fn read(&mut self, bytes: &[u8]) -> Result<(), ReplayError> {
         for batch in Batches::new(bytes) {
             let offset = self.image.next_offset;
-            let at = |error| ReplayError::Batch { offset, error };
-            let batch = batch.map_err(at)?;
-            batch.verify_crc().map_err(at)?;
-            let body = batch.body(BATCH_BYTES_MAX).map_err(at)?;
-            for record in batch.records(&body) {
-                let record = record.map_err(at)?;
-                self.read_record(Offset(record.offset), record.value.unwrap_or_default())?;
-            }
-            self.image.next_offset = Offset(batch.header.last_offset()).plus(1);
+            let batch = batch.map_err(|error| ReplayError::Batch { offset, error })?;
+            batch.verify_crc().map_err(|error| ReplayError::Batch { offset, error })?;
+            self.read_batch(&batch)?;
         }
+        Ok(())
+    }
+
+    /// Takes in one batch whose checksum was verified.
+    pub fn read_batch(&mut self, batch: &BatchView<'_>) -> Result<(), ReplayError> {
+        let offset = Offset(batch.header.base_offset);
+        let at = |error| ReplayError::Batch { offset, error };
+        let body = batch.body(BATCH_BYTES_MAX).map_err(at)?;
+        for record in batch.records(&body) {
+            let record = record.map_err(at)?;
+            self.read_record(Offset(record.offset), record.value.unwrap_or_default())?;
+        }
+        self.image.next_offset = Offset(batch.header.last_offset()).plus(1);
         Ok(())
     }
 

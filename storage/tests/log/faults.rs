@@ -172,7 +172,7 @@ fn check_damage(stop: Stop, path: &'static str, byte: u64, refused: bool) {
     simulation.flip_bit(path.as_ref(), byte, 3).unwrap();
     let runtime = simulation.runtime();
     simulation.run(async move {
-        let findings = storage::check::check(&runtime, "data".as_ref()).await.unwrap();
+        let findings = storage::check::check(&runtime, "data".as_ref(), &mut |_| Vec::new()).await.unwrap();
         assert!(findings.iter().any(|finding| finding.file == Path::new(path)), "{findings:?}");
         let opened = open(&runtime).await;
         if let Err(error) = &opened {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use storage::check::FoundBatch;
 use storage::runtime::Runtime;
 use storage::runtime::simulated::{CrashPolicy, Outcome, Simulation};
 use storage::{Engine, Log, Offset};
@@ -100,7 +101,8 @@ async fn trace(runtime: Runtime, model: Model) {
 /// What must hold after a start, whatever happened before it.
 async fn check(runtime: Runtime, model: Model) {
     runtime.disk().create_directory_all("data".as_ref()).await.unwrap();
-    let findings = storage::check::check(&runtime, "data".as_ref()).await.unwrap();
+    let mut seen = Seen::new();
+    let findings = storage::check::check(&runtime, "data".as_ref(), &mut |found| see(&mut seen, found)).await.unwrap();
     assert!(findings.is_empty(), "what a power cut leaves is no damage: {findings:?}");
     let engine = open(&runtime).await.unwrap();
     let partitions = model.borrow().clone();
@@ -118,11 +120,25 @@ async fn check(runtime: Runtime, model: Model) {
     for (number, log) in &logs {
         let partition = &partitions[number];
         check_log(*number, log, partition).await;
+        let expected = (log.log_start_offset().0, log.high_watermark().0);
+        let seen = seen.get(number).copied().unwrap_or((expected.1, expected.1));
+        assert_eq!(seen, expected, "partition {number} as it was checked and as it was opened");
         // Life goes on, and where it should.
         let first = log.log_end_offset().0 as usize;
         model.borrow_mut().get_mut(number).unwrap().sent.truncate(first);
         send(&engine, &model, *number, log, 1, 5_000).await;
     }
+}
+
+/// First and next offset of each partition, as the check of the directory saw its batches.
+type Seen = BTreeMap<u8, (i64, i64)>;
+
+fn see(seen: &mut Seen, found: &FoundBatch<'_>) -> Vec<String> {
+    let (first, header) = (found.log_start.0, found.batch.header);
+    let range = seen.entry(found.log.partition as u8).or_insert((first, first));
+    let gap = (header.base_offset > range.1).then(|| format!("{} follows {}", header.base_offset, range.1));
+    range.1 = header.last_offset() + 1;
+    gap.into_iter().collect()
 }
 
 async fn check_log(number: u8, log: &Rc<Log>, partition: &Partition) {
