@@ -13,6 +13,7 @@ use storage::{LogId, LogSpec, PARTITION_METADATA, StorageError};
 
 use crate::config::{BrokerConfig, topic_config};
 use crate::metadata::{ImageChange, MetadataImage, NewPartition, ResourceId, change_between};
+use crate::net::ConnectionLimits;
 use crate::partition::{Leadership, Partition};
 use crate::shard::{PartitionSlot, Shard};
 
@@ -72,7 +73,10 @@ pub fn take_over_settings(shard: &Shard, image: &MetadataImage) {
     settings.cluster = image.config(&ResourceId::all_brokers());
     settings.node = image.config(&ResourceId::broker(shard.identity().node_id));
     match BrokerConfig::new(settings) {
-        Ok(config) => shard.set_config(config),
+        Ok(config) => {
+            shard.net().slots.set_limits(ConnectionLimits::of(&config));
+            shard.set_config(config);
+        }
         Err(error) => tracing::error!(%error, "the altered broker settings are left aside"),
     }
 }

@@ -40,7 +40,7 @@ fn serve(arguments: &Arguments) -> Result<(), String> {
     }
     let loaded = load(arguments.config.as_deref(), &arguments.overrides).map_err(|error| error.to_string())?;
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let listener = loaded.config.admin_listener.as_deref().map(admin::bind).transpose()?;
+    let listener = loaded.config.admin_listener().map(admin::bind).transpose()?;
     let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     metrics::install()?;
     let server = Server::start(loaded.config).map_err(|error| error.to_string())?;

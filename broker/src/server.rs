@@ -29,7 +29,7 @@ use crate::failures::Failures;
 use crate::housekeeping;
 use crate::metadata::{MetadataError, MetadataImage, MetadataLog, MetadataRecord, metadata_log_spec};
 use crate::net::bind::{BoundListener, ListenError, bind_all, listen};
-use crate::net::{ConnectionSlots, MemoryBudget, NetShared, SocketBuffers};
+use crate::net::{ConnectionLimits, ConnectionSlots, MemoryBudget, NetShared, SocketBuffers};
 use crate::shard::{Identity, METADATA_CORE, Mailbox, Shard, ShardClosed, ShardHandle, Shared};
 
 /// How long connections may take to answer what they have when the broker stops.
@@ -168,7 +168,7 @@ pub(crate) fn shared(config: BrokerConfig, directories: Vec<LogDirectory>, shard
     };
     let net = NetShared {
         memory: MemoryBudget::new(config.request_memory_bytes, config.request_bytes_max),
-        slots: ConnectionSlots::new(config.connections_max, config.connections_per_ip_max),
+        slots: ConnectionSlots::new(ConnectionLimits::of(&config)),
         frame_bytes_max: config.request_bytes_max,
         requests_max: config.connection_requests_max,
         socket_buffers,
@@ -260,6 +260,8 @@ async fn bring_up(
     on_each(shards, move |shard| {
         let failures = failures.clone();
         shard.engine().on_failure(move |directory, error| failures.report(directory, error));
+        let check_ms = u64::try_from(shard.config().retention_check_interval_ms).unwrap_or(u64::MAX);
+        shard.engine().set_retention_interval(Duration::from_millis(check_ms));
         Box::pin(std::future::ready(()))
     })
     .await?;

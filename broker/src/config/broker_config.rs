@@ -9,14 +9,14 @@ use crate::config::settings::Settings;
 macro_rules! broker_config {
     ($($(#[$doc:meta])* $field:ident: $type:ty = |$settings:ident| $read:expr;)*) => {
         /// What the broker acts on. Built again whenever a setting is altered; names, units and bounds are those of the
-        /// config each field is read from.
+        /// config each field is read from. Not public: the compiler then tells of a field that nothing acts on.
         #[derive(Debug, Clone)]
         pub struct BrokerConfig {
             /// Everything that is set, for topics and DescribeConfigs.
             pub settings: Settings,
             /// Where to listen, controller listeners left out.
             pub listeners: Vec<Listener>,
-            $($(#[$doc])* pub $field: $type,)*
+            $($(#[$doc])* pub(crate) $field: $type,)*
         }
 
         impl BrokerConfig {
@@ -25,6 +25,11 @@ macro_rules! broker_config {
                 let listeners = parse_listeners(&settings)?;
                 $(let $field = { let $settings = &settings; $read };)*
                 Ok(BrokerConfig { listeners, $($field,)* settings })
+            }
+
+            /// `msgloop.admin.listener` as host:port.
+            pub fn admin_listener(&self) -> Option<&str> {
+                self.admin_listener.as_deref()
             }
         }
     };
@@ -37,8 +42,6 @@ broker_config! {
     rack: Option<String> = |s| s.optional_text("broker.rack");
     /// `log.dirs`, else `log.dir`; never empty.
     log_dirs: Vec<PathBuf> = |s| log_dirs(s);
-    /// `inter.broker.listener.name`, else the security protocol's name.
-    inter_broker_listener: String = |s| s.optional_text("inter.broker.listener.name").unwrap_or_else(|| s.text("security.inter.broker.protocol"));
 
     /// `msgloop.cores`; 0 for every core there is.
     cores: usize = |s| s.count("msgloop.cores");
@@ -75,8 +78,6 @@ broker_config! {
     connections_per_ip_max: usize = |s| s.count("max.connections.per.ip");
     /// `max.connections.per.ip.overrides`, by host.
     connections_per_ip_overrides: BTreeMap<String, usize> = |s| per_ip_overrides(s);
-    /// `request.timeout.ms`.
-    request_timeout_ms: i64 = |s| s.number("request.timeout.ms");
     /// `fetch.max.bytes`.
     fetch_bytes_max: usize = |s| s.count("fetch.max.bytes");
     /// `max.incremental.fetch.session.cache.slots`.
@@ -92,17 +93,11 @@ broker_config! {
     num_partitions: i32 = |s| int(s, "num.partitions");
     /// `default.replication.factor`.
     default_replication_factor: i16 = |s| short(s, "default.replication.factor");
-    /// `unstable.api.versions.enable`.
-    unstable_api_versions: bool = |s| s.boolean("unstable.api.versions.enable");
     /// `metadata.log.max.record.bytes.between.snapshots`.
     metadata_snapshot_bytes: u64 = |s| bytes(s, "metadata.log.max.record.bytes.between.snapshots");
 
     /// `log.retention.check.interval.ms`.
     retention_check_interval_ms: i64 = |s| s.number("log.retention.check.interval.ms");
-    /// `producer.id.expiration.ms`.
-    producer_id_expiration_ms: i64 = |s| s.number("producer.id.expiration.ms");
-    /// `producer.id.expiration.check.interval.ms`.
-    producer_id_expiration_check_interval_ms: i64 = |s| s.number("producer.id.expiration.check.interval.ms");
 
     /// `group.initial.rebalance.delay.ms`.
     group_initial_rebalance_delay_ms: i64 = |s| s.number("group.initial.rebalance.delay.ms");
@@ -128,6 +123,15 @@ broker_config! {
     offsets_retention_check_interval_ms: i64 = |s| s.number("offsets.retention.check.interval.ms");
     /// `offsets.commit.timeout.ms`.
     offsets_commit_timeout_ms: i64 = |s| s.number("offsets.commit.timeout.ms");
+
+    /// `transaction.state.log.num.partitions`.
+    transaction_topic_partitions: i32 = |s| int(s, "transaction.state.log.num.partitions");
+    /// `transaction.state.log.replication.factor`.
+    transaction_topic_replication_factor: i16 = |s| short(s, "transaction.state.log.replication.factor");
+    /// `transaction.state.log.min.isr`.
+    transaction_topic_in_sync_replicas_min: i32 = |s| int(s, "transaction.state.log.min.isr");
+    /// `transaction.state.log.segment.bytes`.
+    transaction_topic_segment_bytes: i32 = |s| int(s, "transaction.state.log.segment.bytes");
 }
 
 fn int(settings: &Settings, name: &str) -> i32 {
@@ -169,7 +173,6 @@ mod tests {
         assert_eq!(config.log_dirs, [PathBuf::from("./msgloop-data")]);
         assert_eq!(config.request_bytes_max, 104_857_600);
         assert_eq!(config.offsets_retention_ms, 604_800_000);
-        assert_eq!(config.inter_broker_listener, "PLAINTEXT");
     }
 
     #[test]

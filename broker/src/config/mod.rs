@@ -1,6 +1,8 @@
 //! Configs: one table ([`table`]), a start-up file and command line ([`load`]), what is set where ([`settings`]), and the
 //! values in force as plain fields ([`BrokerConfig`], [`TopicConfig`]).
 
+#[cfg(test)]
+mod audit;
 pub mod broker_config;
 pub mod definition;
 pub mod describe;

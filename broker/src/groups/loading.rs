@@ -14,8 +14,6 @@ use super::records::GroupRecord;
 use super::settings::GroupSettings;
 use super::state::GroupState;
 
-/// Read at a time; between two reads others get the core.
-const READ_BYTES_MAX: usize = 1024 * 1024;
 /// Bound on a compressed batch when unfolded. We write none; a tool may have.
 const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -43,13 +41,13 @@ pub enum LoadError {
     },
 }
 
-/// Reads the whole log.
+/// Reads the whole log; between two reads, of `offsets.load.buffer.size` each, others get the core.
 pub async fn load(log: &Rc<Log>, settings: Rc<GroupSettings>, runtime: &Runtime) -> Result<GroupState, LoadError> {
+    let bytes_max = settings.load_buffer_bytes;
     let mut state = GroupState::new(settings);
     let mut offset = log.log_start_offset();
     while offset < log.log_end_offset() {
-        let options =
-            ReadOptions { offset, bytes_max: READ_BYTES_MAX, at_least_one_batch: true, limit: ReadLimit::LogEnd };
+        let options = ReadOptions { offset, bytes_max, at_least_one_batch: true, limit: ReadLimit::LogEnd };
         let read = log.read(options).await?;
         let next = replay(&mut state, &join(read.records), offset, runtime.wall_clock_ms())?;
         if next <= offset {

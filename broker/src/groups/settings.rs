@@ -18,6 +18,8 @@ pub struct GroupSettings {
     pub new_member_join_timeout_ms: i32,
     /// `offset.metadata.max.bytes`; counted in UTF-16 units, as Kafka does.
     pub offset_metadata_max: usize,
+    /// `offsets.load.buffer.size`.
+    pub load_buffer_bytes: usize,
     /// `offsets.retention.minutes`, in milliseconds.
     pub offsets_retention_ms: i64,
     /// `offsets.retention.check.interval.ms`.
@@ -36,6 +38,7 @@ impl GroupSettings {
             max_session_timeout_ms: config.group_session_timeout_ms_max,
             max_size: config.group_size_max,
             offset_metadata_max: config.offset_metadata_bytes_max,
+            load_buffer_bytes: config.offsets_load_buffer_bytes,
             offsets_retention_ms: config.offsets_retention_ms,
             offsets_retention_check_interval_ms: config.offsets_retention_check_interval_ms,
             ..GroupSettings::default()
@@ -52,6 +55,7 @@ impl Default for GroupSettings {
             max_size: i32::MAX as usize,
             new_member_join_timeout_ms: 5 * 60 * 1_000,
             offset_metadata_max: 4_096,
+            load_buffer_bytes: 5 * 1024 * 1024,
             offsets_retention_ms: 10_080 * 60 * 1_000,
             offsets_retention_check_interval_ms: 600_000,
             state_bytes_max: 64 * 1024 * 1024,

@@ -1,8 +1,6 @@
-//! What all connections together may take: request memory and connection slots.
+//! What the requests of all connections together may take of memory.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -46,68 +44,11 @@ impl MemoryBudget {
     }
 }
 
-/// Slots for connections: `max.connections` in all, `max.connections.per.ip` from one address.
-#[derive(Debug, Clone)]
-pub struct ConnectionSlots {
-    all: Arc<Semaphore>,
-    per_ip_max: usize,
-    by_ip: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
-}
-
-/// Room for one connection, wherever it comes from.
-pub struct AnySlot(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
-
-/// One connection's slot; given back when dropped, on whichever core that is.
-pub struct ConnectionSlot {
-    _any: AnySlot,
-    ip: IpAddr,
-    by_ip: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
-}
-
-impl ConnectionSlots {
-    /// `max.connections` and `max.connections.per.ip`.
-    pub fn new(all_max: usize, per_ip_max: usize) -> ConnectionSlots {
-        let all = Arc::new(Semaphore::new(all_max.min(Semaphore::MAX_PERMITS)));
-        ConnectionSlots { all, per_ip_max, by_ip: Arc::default() }
-    }
-
-    /// Waits for a free slot: at `max.connections` no connection is accepted until one closes (as Kafka does).
-    pub async fn wait(&self) -> Option<AnySlot> {
-        self.all.clone().acquire_owned().await.ok().map(AnySlot)
-    }
-
-    /// Gives the slot to a connection from `ip`; `None` when that address has its share.
-    pub fn take(&self, any: AnySlot, ip: IpAddr) -> Option<ConnectionSlot> {
-        let mut by_ip = self.by_ip.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = by_ip.entry(ip).or_insert(0);
-        if *count >= self.per_ip_max {
-            return None;
-        }
-        *count += 1;
-        drop(by_ip);
-        Some(ConnectionSlot { _any: any, ip, by_ip: self.by_ip.clone() })
-    }
-}
-
-impl Drop for ConnectionSlot {
-    fn drop(&mut self) {
-        let mut by_ip = self.by_ip.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = by_ip.get_mut(&self.ip) {
-            *count -= 1;
-            if *count == 0 {
-                by_ip.remove(&self.ip);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
-
     use futures_util::FutureExt;
 
-    use super::{ConnectionSlots, MemoryBudget};
+    use super::MemoryBudget;
 
     #[test]
     fn memory_is_waited_for_in_order_and_a_legal_frame_always_fits() {
@@ -119,19 +60,5 @@ mod tests {
         assert!(budget.take(1024).now_or_never().is_none(), "a small frame does not overtake");
         drop(first);
         assert!(second.now_or_never().is_some());
-    }
-
-    #[test]
-    fn an_address_has_its_share_and_gives_it_back() {
-        let slots = ConnectionSlots::new(3, 1);
-        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let wait = || slots.wait().now_or_never().flatten();
-        let first = slots.take(wait().expect("free"), ip);
-        assert!(first.is_some());
-        assert!(slots.take(wait().expect("free"), ip).is_none());
-        drop(first);
-        assert!(slots.take(wait().expect("free"), ip).is_some());
-        let held: Vec<_> = (0..3).map(|_| wait()).collect();
-        assert!(held.iter().all(Option::is_some) && wait().is_none(), "three connections in all");
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use storage::runtime::net::{self, Accepted};
 
-use super::budget::ConnectionSlot;
 use super::connection::Connection;
+use super::slots::ConnectionSlot;
 use crate::context::ConnectionInfo;
 use crate::shard::Shard;
 
@@ -42,7 +42,7 @@ pub async fn accept(shard: Rc<Shard>, listener: net::Listener, name: String) {
 /// The next connection, once there is a slot for it; `None` if its address has none left.
 async fn next(shard: &Shard, listener: &net::Listener) -> io::Result<Option<(Accepted, ConnectionSlot)>> {
     let slots = &shard.net().slots;
-    let Some(any) = slots.wait().await else { return std::future::pending().await };
+    let any = slots.wait().await;
     let accepted = listener.accept().await?;
     let slot = slots.take(any, accepted.peer.ip());
     if slot.is_none() {

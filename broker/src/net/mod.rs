@@ -7,15 +7,17 @@ pub mod frame;
 pub mod listener;
 pub mod open;
 pub mod output;
+pub mod slots;
 
-pub use budget::{ConnectionSlots, MemoryBudget};
+pub use budget::MemoryBudget;
+pub use slots::{ConnectionLimits, ConnectionSlots};
 
 /// What connections on every core share.
 #[derive(Debug, Clone)]
 pub struct NetShared {
     /// `msgloop.request.memory.bytes`.
     pub memory: MemoryBudget,
-    /// `max.connections` and `max.connections.per.ip`.
+    /// `max.connections`, `max.connections.per.ip` and its overrides.
     pub slots: ConnectionSlots,
     /// `socket.request.max.bytes`: a larger frame closes its connection before memory is taken.
     pub frame_bytes_max: usize,

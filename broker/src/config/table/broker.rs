@@ -104,7 +104,8 @@ pub(super) const CONFIGS: &[Config] = &[
         Any,
         "Whether versions still under development are advertised.",
     )
-    .internal(),
+    .internal()
+    .ignored("versions under development are not served"),
     boolean(
         "unstable.feature.versions.enable",
         Some("false"),

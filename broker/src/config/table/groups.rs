@@ -19,7 +19,8 @@ pub(super) const CONFIGS: &[Config] = &[
         Some("classic,consumer,streams"),
         NonEmptyListOf(&["consumer", "classic", "share", "streams"]),
         "Group protocols that are served.",
-    ),
+    )
+    .ignored("only classic groups are served"),
     int("group.coordinator.threads", Some("4"), AtLeast(1), "Threads of the group coordinator.").ignored(CORES),
     int("group.coordinator.background.threads", Some("2"), AtLeast(1), "Background threads of the group coordinator.")
         .ignored(CORES),
@@ -50,7 +51,8 @@ pub(super) const CONFIGS: &[Config] = &[
         Some("3"),
         AtLeast(1),
         "Replicas of __consumer_offsets; never more than there are brokers.",
-    ),
+    )
+    ,
     int("offsets.topic.segment.bytes", Some("104857600"), AtLeast(1), "Segment size of __consumer_offsets."),
     int("offsets.topic.compression.codec", Some("0"), Any, "Codec of __consumer_offsets.")
         .ignored("coordinator records are stored uncompressed"),

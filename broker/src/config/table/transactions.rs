@@ -10,14 +10,15 @@ pub(super) const CONFIGS: &[Config] = &[
         Some("50"),
         AtLeast(1),
         "Partitions of __transaction_state; fixed once the topic exists.",
-    )
-    .ignored(NO_TRANSACTIONS),
-    short("transaction.state.log.replication.factor", Some("3"), AtLeast(1), "Replicas of __transaction_state.")
-        .ignored(NO_TRANSACTIONS),
-    int("transaction.state.log.min.isr", Some("2"), AtLeast(1), "min.insync.replicas of __transaction_state.")
-        .ignored(NO_TRANSACTIONS),
-    int("transaction.state.log.segment.bytes", Some("104857600"), AtLeast(1), "Segment size of __transaction_state.")
-        .ignored(NO_TRANSACTIONS),
+    ),
+    short(
+        "transaction.state.log.replication.factor",
+        Some("3"),
+        AtLeast(1),
+        "Replicas of __transaction_state; never more than there are brokers.",
+    ),
+    int("transaction.state.log.min.isr", Some("2"), AtLeast(1), "min.insync.replicas of __transaction_state, no more than its replicas."),
+    int("transaction.state.log.segment.bytes", Some("104857600"), AtLeast(1), "Segment size of __transaction_state."),
     int(
         "transaction.state.log.load.buffer.size",
         Some("5242880"),
@@ -76,7 +77,8 @@ pub(super) const CONFIGS: &[Config] = &[
         AtLeast(1),
         "How often idle producers are looked for.",
     )
-    .internal(),
+    .internal()
+    .ignored("idle producers are looked for along with old segments, see log.retention.check.interval.ms"),
     int(
         "add.partitions.to.txn.retry.backoff.ms",
         Some("20"),
