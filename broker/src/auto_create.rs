@@ -9,8 +9,9 @@ use protocol::{ErrorCode, Uuid};
 
 use crate::context::RequestContext;
 use crate::error::metadata_error;
-use crate::groups::{OFFSETS_TOPIC, offsets_topic};
+use crate::groups::OFFSETS_TOPIC;
 use crate::handlers::ClusterFacts;
+use crate::internal_topics::{self, TRANSACTION_STATE_TOPIC};
 use crate::metadata::decide::topics::create_topics;
 use crate::metadata::is_internal_topic;
 
@@ -18,9 +19,11 @@ use crate::metadata::is_internal_topic;
 /// UNKNOWN_TOPIC_OR_PARTITION once more, and clients ask again.
 pub async fn create(context: &RequestContext, names: BTreeSet<String>) -> BTreeMap<String, ErrorCode> {
     let (internal, plain): (Vec<String>, Vec<String>) = names.into_iter().partition(|name| is_internal_topic(name));
-    if internal.iter().any(|name| name == OFFSETS_TOPIC) {
-        // A failure is told to whoever asks for a coordinator.
-        let _ = offsets_topic::ensure(&context.shard).await;
+    for topic in [OFFSETS_TOPIC, TRANSACTION_STATE_TOPIC] {
+        if internal.iter().any(|name| name == topic) {
+            // A failure is told to whoever asks for a coordinator.
+            let _ = internal_topics::ensure(&context.shard, topic).await;
+        }
     }
     let internal = internal.into_iter().map(|name| (name, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
     create_plain(context, plain).await.into_iter().chain(internal).collect()

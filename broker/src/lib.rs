@@ -21,6 +21,7 @@ pub mod fetch_sessions;
 pub mod groups;
 pub mod handlers;
 pub mod housekeeping;
+pub mod internal_topics;
 pub mod logging;
 pub mod metadata;
 pub mod metrics;

@@ -11,7 +11,6 @@ pub mod group;
 pub mod home;
 mod loading;
 pub mod offsets;
-pub(crate) mod offsets_topic;
 pub mod records;
 pub mod route;
 pub mod settings;

@@ -9,20 +9,23 @@
 //! - v5: KAFKA_STORAGE_ERROR is told to older clients as NOT_LEADER_OR_FOLLOWER. v7: sessions (`fetch_sessions.rs`).
 //!   v9: the client's leader epoch is checked. v10: older clients get UNSUPPORTED_COMPRESSION_TYPE for zstd.
 //!   v11: preferred replica, always -1. v12: diverging epochs. v13: topics by id. v16: the current leader along with
-//!   NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH.
+//!   NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH, and where it is found.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use protocol::ErrorCode;
-use protocol::messages::fetch::{FetchTopic, FetchableTopicResponse, ForgottenTopic, LeaderIdAndEpoch, PartitionData};
+use protocol::messages::fetch::{
+    FetchTopic, FetchableTopicResponse, ForgottenTopic, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
+};
 use protocol::messages::{FetchRequest, FetchResponse, Records};
 use storage::LogId;
 
 use crate::context::RequestContext;
 use crate::delayed::Gathering;
 use crate::fetch_sessions::{PartitionKey, SessionContext, SessionRequest, TopicKey, Wanted};
+use crate::handlers::leaders::{self, LeaderEndpoint};
 use crate::metadata::{MetadataImage, TopicImage};
 use crate::partition::PartitionRead;
 use crate::read_partitions::{Reading, ReadingTerms, read_partitions};
@@ -53,7 +56,17 @@ pub async fn handle(context: &RequestContext, mut request: FetchRequest) -> Fetc
         rows[row] = Some(partition_data(wanted[row].key.1, read, &request, context.api_version));
     }
     limit(&mut rows, max_bytes(context, &request));
-    respond(context.api_version, &session, &image, wanted, rows)
+    let mut response = respond(context.api_version, &session, &image, wanted, rows);
+    name_endpoints(context, &mut response);
+    response
+}
+
+/// Of the leaders that [`name_leader`] has named.
+fn name_endpoints(context: &RequestContext, response: &mut FetchResponse) {
+    let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
+    let named = partitions.map(|partition| partition.current_leader.leader_id);
+    let endpoint = |LeaderEndpoint { node_id, host, port, rack }| NodeEndpoint { node_id, host, port, rack };
+    response.node_endpoints = leaders::endpoints(context, named).into_iter().map(endpoint).collect();
 }
 
 fn session_of(context: &RequestContext, request: &mut FetchRequest) -> Result<SessionContext, ErrorCode> {

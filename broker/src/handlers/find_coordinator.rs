@@ -12,7 +12,8 @@ use protocol::messages::find_coordinator::Coordinator;
 use protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 
 use crate::context::RequestContext;
-use crate::groups::offsets_topic;
+use crate::groups::OFFSETS_TOPIC;
+use crate::internal_topics;
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
@@ -42,7 +43,7 @@ pub async fn handle(context: &RequestContext, request: FindCoordinatorRequest) -
 
 async fn find(context: &RequestContext, key_type: i8) -> Result<(), ErrorCode> {
     match key_type {
-        GROUP => offsets_topic::ensure(&context.shard).await,
+        GROUP => internal_topics::ensure(&context.shard, OFFSETS_TOPIC).await,
         TRANSACTION => Ok(()),
         _ => Err(ErrorCode::INVALID_REQUEST),
     }

@@ -18,6 +18,7 @@ pub mod heartbeat;
 pub mod incremental_alter_configs;
 pub mod init_producer_id;
 pub mod join_group;
+mod leaders;
 pub mod leave_group;
 pub mod list_groups;
 pub mod list_offsets;
@@ -36,6 +37,7 @@ use protocol::Uuid;
 use crate::config::BrokerConfig;
 use crate::context::RequestContext;
 use crate::metadata::decide::Cluster;
+use crate::shard::Shard;
 
 /// What a decision on metadata needs to know of this node, fit to travel to the core that decides.
 pub(crate) struct ClusterFacts {
@@ -46,10 +48,14 @@ pub(crate) struct ClusterFacts {
 
 impl ClusterFacts {
     pub(crate) fn of(context: &RequestContext) -> ClusterFacts {
+        ClusterFacts::of_shard(&context.shard)
+    }
+
+    pub(crate) fn of_shard(shard: &Shard) -> ClusterFacts {
         ClusterFacts {
-            node_id: context.shard.identity().node_id,
-            directories: context.shard.directories().iter().map(|directory| directory.id).collect(),
-            config: context.shard.config(),
+            node_id: shard.identity().node_id,
+            directories: shard.directories().iter().map(|directory| directory.id).collect(),
+            config: shard.config(),
         }
     }
 

@@ -5,7 +5,7 @@
 //! - Errors in the order Kafka finds them: transactional id, topic, exactly one batch of format 2 (v7+ for zstd), acks,
 //!   internal topic, leadership, in-sync replicas, then the checks of the batch itself (`storage::validate`).
 //! - v5: log start offset. v8: the offending records and a message. v10: the current leader along with
-//!   NOT_LEADER_OR_FOLLOWER. v13: topics by id.
+//!   NOT_LEADER_OR_FOLLOWER, and where it is found. v13: topics by id.
 //! - Appends are issued with the first poll, request after request, so their order is the client's. A request that finds
 //!   the bounds reached waits up to its own timeout, then gets REQUEST_TIMED_OUT; so does one whose commit takes longer.
 //! - A transactional request is refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED until transactions exist: both the
@@ -21,8 +21,8 @@ use protocol::ErrorCode;
 use protocol::messages::ProduceRequest;
 use protocol::messages::ProduceResponse;
 use protocol::messages::produce::{
-    BatchIndexAndErrorMessage, LeaderIdAndEpoch, PartitionProduceData, PartitionProduceResponse, TopicProduceData,
-    TopicProduceResponse,
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData, PartitionProduceResponse,
+    TopicProduceData, TopicProduceResponse,
 };
 use protocol::records::{BatchError, BatchHeader, CompressionType};
 use protocol::wire::{DecodeError, Message, Reader};
@@ -32,6 +32,7 @@ use storage::{AppendError, LogId, Offset};
 use crate::api::Reply;
 use crate::context::RequestContext;
 use crate::error::append_code;
+use crate::handlers::leaders::{self, LeaderEndpoint};
 use crate::metadata::MetadataImage;
 use crate::partition::Partition;
 use crate::shard::Shard;
@@ -127,6 +128,7 @@ async fn handle(context: &RequestContext, request: ProduceRequest) -> ProduceRes
     }
     let outcomes = append_everywhere(context, by_core, terms).await;
     fill(&mut response, refused.into_iter().chain(outcomes), &image, context.api_version);
+    name_endpoints(context, &mut response);
     response
 }
 
@@ -310,6 +312,14 @@ fn fill(
             number += 1;
         }
     }
+}
+
+/// Of the leaders that the rows name.
+fn name_endpoints(context: &RequestContext, response: &mut ProduceResponse) {
+    let rows = response.responses.iter().flat_map(|topic| &topic.partition_responses);
+    let named = rows.map(|row| row.current_leader.leader_id);
+    let endpoint = |LeaderEndpoint { node_id, host, port, rack }| NodeEndpoint { node_id, host, port, rack };
+    response.node_endpoints = leaders::endpoints(context, named).into_iter().map(endpoint).collect();
 }
 
 fn fill_placed(row: &mut PartitionProduceResponse, placed: &Placed) {
