@@ -10,30 +10,55 @@ use protocol::messages::{AlterConfigsRequest, AlterConfigsResponse};
 use crate::context::RequestContext;
 use crate::error::metadata_error;
 use crate::handlers::ClusterFacts;
-use crate::metadata::decide::ApiError;
-use crate::metadata::decide::configs::alter_configs;
+use crate::metadata::decide::Cluster;
+use crate::metadata::decide::configs::{AlterResults, alter_configs};
+use crate::metadata::{MetadataImage, MetadataRecord};
 
 /// Decides, writes, publishes, answers.
 pub async fn handle(context: &RequestContext, request: AlterConfigsRequest) -> AlterConfigsResponse {
-    let facts = ClusterFacts::of(context);
-    let resources: Vec<_> =
-        request.resources.iter().map(|resource| (resource.resource_type, resource.resource_name.clone())).collect();
+    let named = |resource: &protocol::messages::alter_configs::AlterConfigsResource| {
+        (resource.resource_type, resource.resource_name.clone())
+    };
+    let resources = request.resources.iter().map(named).collect();
     let validate_only = request.validate_only;
+    let decide = move |image: &MetadataImage, cluster: &Cluster<'_>| alter_configs(image, cluster, request);
+    let answer = |row: Altered| AlterConfigsResourceResponse {
+        error_code: row.error_code,
+        error_message: row.error_message,
+        resource_type: row.resource_type,
+        resource_name: row.resource_name,
+    };
+    let rows = alter(context, resources, validate_only, decide).await;
+    AlterConfigsResponse { responses: rows.into_iter().map(answer).collect(), ..Default::default() }
+}
+
+/// What became of one resource; the row of either answer.
+pub(super) struct Altered {
+    pub error_code: ErrorCode,
+    pub error_message: Option<String>,
+    pub resource_type: i8,
+    pub resource_name: String,
+}
+
+/// Carries a decision out unless it is only to be checked; `resources` (type and name) are those of the request, in order.
+pub(super) async fn alter(
+    context: &RequestContext,
+    resources: Vec<(i8, String)>,
+    validate_only: bool,
+    decide: impl FnOnce(&MetadataImage, &Cluster<'_>) -> (Vec<MetadataRecord>, AlterResults) + Send + 'static,
+) -> Vec<Altered> {
+    let facts = ClusterFacts::of(context);
     let decided = context.shard.change_metadata(move |image| {
-        let (records, results) = alter_configs(image, &facts.cluster(), request);
+        let (records, results) = decide(image, &facts.cluster());
         (if validate_only { Vec::new() } else { records }, results)
     });
     let results = decided.await.unwrap_or_else(|error| vec![Err(metadata_error(&error)); resources.len()]);
-    AlterConfigsResponse {
-        responses: resources.into_iter().zip(results).map(|(resource, result)| answer(resource, result)).collect(),
-        ..Default::default()
-    }
-}
-
-fn answer(resource: (i8, String), result: Result<(), ApiError>) -> AlterConfigsResourceResponse {
-    let (error_code, error_message) = match result {
-        Ok(()) => (ErrorCode::NONE, None),
-        Err(error) => (error.code, Some(error.message)),
+    let row = |((resource_type, resource_name), result): (_, Result<(), crate::metadata::decide::ApiError>)| {
+        let (error_code, error_message) = match result {
+            Ok(()) => (ErrorCode::NONE, None),
+            Err(error) => (error.code, Some(error.message)),
+        };
+        Altered { error_code, error_message, resource_type, resource_name }
     };
-    AlterConfigsResourceResponse { error_code, error_message, resource_type: resource.0, resource_name: resource.1 }
+    resources.into_iter().zip(results).map(row).collect()
 }

@@ -4,14 +4,13 @@
 //! - Each resource (topic, broker, all brokers, group, client metrics) changes as a whole or not at all.
 //! - `validate_only` stops after the checks. Broker loggers (type 8) have fixed levels: INVALID_REQUEST.
 
-use protocol::ErrorCode;
-use protocol::messages::incremental_alter_configs::AlterConfigsResourceResponse;
+use protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterConfigsResourceResponse};
 use protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
 
+use super::alter_configs::{Altered, alter};
 use crate::context::RequestContext;
-use crate::error::metadata_error;
-use crate::handlers::ClusterFacts;
-use crate::metadata::decide::ApiError;
+use crate::metadata::MetadataImage;
+use crate::metadata::decide::Cluster;
 use crate::metadata::decide::configs::incremental_alter_configs;
 
 /// Decides, writes, publishes, answers.
@@ -19,25 +18,16 @@ pub async fn handle(
     context: &RequestContext,
     request: IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
-    let facts = ClusterFacts::of(context);
-    let resources: Vec<_> =
-        request.resources.iter().map(|resource| (resource.resource_type, resource.resource_name.clone())).collect();
+    let named = |resource: &AlterConfigsResource| (resource.resource_type, resource.resource_name.clone());
+    let resources = request.resources.iter().map(named).collect();
     let validate_only = request.validate_only;
-    let decided = context.shard.change_metadata(move |image| {
-        let (records, results) = incremental_alter_configs(image, &facts.cluster(), request);
-        (if validate_only { Vec::new() } else { records }, results)
-    });
-    let results = decided.await.unwrap_or_else(|error| vec![Err(metadata_error(&error)); resources.len()]);
-    IncrementalAlterConfigsResponse {
-        responses: resources.into_iter().zip(results).map(|(resource, result)| answer(resource, result)).collect(),
-        ..Default::default()
-    }
-}
-
-fn answer(resource: (i8, String), result: Result<(), ApiError>) -> AlterConfigsResourceResponse {
-    let (error_code, error_message) = match result {
-        Ok(()) => (ErrorCode::NONE, None),
-        Err(error) => (error.code, Some(error.message)),
+    let decide = move |image: &MetadataImage, cluster: &Cluster<'_>| incremental_alter_configs(image, cluster, request);
+    let answer = |row: Altered| AlterConfigsResourceResponse {
+        error_code: row.error_code,
+        error_message: row.error_message,
+        resource_type: row.resource_type,
+        resource_name: row.resource_name,
     };
-    AlterConfigsResourceResponse { error_code, error_message, resource_type: resource.0, resource_name: resource.1 }
+    let rows = alter(context, resources, validate_only, decide).await;
+    IncrementalAlterConfigsResponse { responses: rows.into_iter().map(answer).collect(), ..Default::default() }
 }
