@@ -13,6 +13,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use storage::runtime::background::Background;
 
+use crate::metrics::Report;
 use crate::shard::ShardHandle;
 
 /// Takes the address, so that a taken port is an error of the start. `address` is host:port.
@@ -44,15 +45,20 @@ pub fn serve(background: &Background, listener: TcpListener, shards: ShardHandle
 
 /// What the cores hold is asked of them now: between scrapes it costs nothing.
 async fn metrics(State(shards): State<ShardHandle>) -> impl IntoResponse {
+    let mut report = Report::default();
     for core in 0..shards.cores() {
         let observed = shards.run_on(core, |shard| {
             crate::metrics::observe(shard);
-            Box::pin(std::future::ready(()))
+            let report = Report::of(shard);
+            Box::pin(std::future::ready(report))
         });
         // A core that is gone has nothing to add; the others still do.
-        let _ = observed.await;
+        if let Ok(of_core) = observed.await {
+            report.merge(of_core);
+        }
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], crate::metrics::render())
+    let page = crate::metrics::render() + &report.render();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page)
 }
 
 async fn healthz(State(shards): State<ShardHandle>) -> (StatusCode, &'static str) {

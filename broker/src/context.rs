@@ -95,6 +95,7 @@ impl RequestContext {
         let mut writer = Writer::for_frame();
         ResponseHeader { correlation_id: self.correlation_id }.encode(&mut writer, self.api_key, version);
         response.encode(&mut writer, version);
+        self.shard.api_metrics().record_errors(self.api_key, writer.errors());
         writer.into_parts()
     }
 }

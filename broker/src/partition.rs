@@ -10,7 +10,8 @@ use storage::log::{AbortedTransaction, LogRead};
 use storage::{AppendError, AppendOptions, Appended, LeaderEpoch, Log, LogId, Offset, ReadLimit, ReadOptions};
 
 use crate::config::TopicConfig;
-use crate::error::read_code;
+use crate::error::{append_code, read_code};
+use crate::metrics::traffic::{Flow, Traffic};
 use crate::shard::Shard;
 
 /// Who holds a partition, as its leader has to know.
@@ -33,6 +34,7 @@ pub struct Partition {
     in_sync_replicas_min: Cell<usize>,
     /// `cleanup.policy` has `delete`, or is not `compact`.
     deletes_records: Cell<bool>,
+    traffic: Traffic,
 }
 
 /// What to read of a partition.
@@ -93,7 +95,13 @@ impl Partition {
             leadership: Cell::new(leadership),
             in_sync_replicas_min: Cell::new(config.min_insync_replicas),
             deletes_records: Cell::new(deletes_records(config)),
+            traffic: Traffic::default(),
         }
+    }
+
+    /// What went through it.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// Topic id and partition number.
@@ -156,7 +164,17 @@ impl Partition {
     /// Appends one batch a client sent with a Produce request of `produce_version`. Calls are served in the order of
     /// their first poll. The batch has its offsets when this returns; await [`Appended::durable`] to acknowledge it.
     pub async fn append(&self, shard: &Shard, batch: Bytes, produce_version: i16) -> Result<Appended, AppendError> {
-        self.append_with(shard, batch, AppendOptions::client(self.leader_epoch(), produce_version)).await
+        let bytes = batch.len();
+        self.traffic.count(Flow::ProduceRequests, 1);
+        let options = AppendOptions::client(self.leader_epoch(), produce_version);
+        let appended = self.append_with(shard, batch, options).await;
+        if let Err(error) = &appended {
+            self.traffic.count(Flow::FailedProduceRequests, 1);
+            if append_code(error) == ErrorCode::MESSAGE_TOO_LARGE {
+                self.traffic.count(Flow::BytesRejected, bytes);
+            }
+        }
+        appended
     }
 
     /// Appends one batch of a coordinator of this broker; may be a control batch. See [`Partition::append`].
@@ -167,7 +185,11 @@ impl Partition {
     async fn append_with(&self, shard: &Shard, batch: Bytes, options: AppendOptions) -> Result<Appended, AppendError> {
         let _turn = shard.append_gate().lock().await;
         let reservation = shard.engine().reserve(batch.len()).await?;
-        self.log.append(reservation, batch, options)
+        let bytes = batch.len();
+        let appended = self.log.append(reservation, batch, options)?;
+        self.traffic.count(Flow::BytesIn, bytes);
+        self.traffic.count(Flow::MessagesIn, (appended.last_offset.0 - appended.base_offset.0 + 1).max(0) as usize);
+        Ok(appended)
     }
 
     /// Reads for a consumer or a follower; errors are part of the answer.

@@ -10,6 +10,7 @@ use storage::{LogId, Offset, ReadLimit};
 use tokio::sync::Notify;
 
 use crate::delayed::{self, Gathering, Woken};
+use crate::metrics::traffic::Flow;
 use crate::partition::{PartitionRead, ReadRequest};
 use crate::shard::Shard;
 
@@ -67,14 +68,25 @@ pub async fn read_partitions(
             terms.gathering.finish();
         }
         if terms.gathering.is_over() {
-            return pass.rows;
+            return counted(shard, &readings, pass);
         }
         match delayed::wait(&terms.gathering, &progress, shard.runtime(), terms.deadline).await {
             // Pages of the tail are given back before the next pass takes them again.
             Woken::Progress => drop(pass),
-            Woken::Over => return pass.rows,
+            Woken::Over => return counted(shard, &readings, pass),
         }
     }
+}
+
+/// The rows of the pass that is answered, in the partitions' counters.
+fn counted(shard: &Shard, readings: &[Reading], pass: Pass) -> Vec<(usize, PartitionRead)> {
+    for (reading, (_, read)) in readings.iter().zip(&pass.rows) {
+        let Some(partition) = shard.partition(reading.id) else { continue };
+        partition.traffic().count(Flow::FetchRequests, 1);
+        partition.traffic().count(Flow::FailedFetchRequests, usize::from(read.error_code.is_error()));
+        partition.traffic().count(Flow::BytesOut, read.records.iter().map(Bytes::len).sum());
+    }
+    pass.rows
 }
 
 /// Before reading, so that what arrives between the reading and the wait is not missed.

@@ -26,6 +26,7 @@ use crate::error::closed_code;
 use crate::fetch_sessions::FetchSessions;
 use crate::groups::GroupCoordinator;
 use crate::metadata::{MetadataError, MetadataImage, MetadataLog, MetadataRecord};
+use crate::metrics::traffic::Traffic;
 use crate::net::NetShared;
 use crate::net::open::OpenConnections;
 use crate::partition::Partition;
@@ -161,6 +162,8 @@ pub struct Shard {
     producer_ids: ProducerIds,
     groups: GroupCoordinator,
     api_metrics: ApiMetrics,
+    /// Of partitions this core had.
+    retired_traffic: Traffic,
     stopping: Latch,
     stopped: Latch,
 }
@@ -182,6 +185,7 @@ impl Shard {
             producer_ids: ProducerIds::default(),
             groups: GroupCoordinator::default(),
             api_metrics: ApiMetrics::new(),
+            retired_traffic: Traffic::default(),
             stopping: Latch::default(),
             stopped: Latch::default(),
         })
@@ -282,6 +286,11 @@ impl Shard {
         &self.api_metrics
     }
 
+    /// What went through partitions this core has no longer.
+    pub fn retired_traffic(&self) -> &Traffic {
+        &self.retired_traffic
+    }
+
     /// Set when the broker begins to shut down: accept nothing new.
     pub fn stopping(&self) -> &Latch {
         &self.stopping
@@ -327,10 +336,13 @@ impl Shard {
     /// Adds, replaces or removes a partition.
     pub(crate) fn set_partition(&self, id: LogId, slot: Option<PartitionSlot>) {
         let mut partitions = self.partitions.borrow_mut();
-        match slot {
+        let before = match slot {
             Some(slot) => partitions.insert(id, slot),
             None => partitions.remove(&id),
         };
+        if let Some(PartitionSlot::Online(partition)) = before {
+            self.retired_traffic.add(&partition.traffic().totals());
+        }
     }
 
     /// Appends pass here one at a time, first come first served. Room in the tail is waited for inside the gate: two

@@ -15,11 +15,12 @@ use storage::runtime::Monotonic;
 use tokio::sync::{Notify, oneshot};
 
 use super::OFFSETS_TOPIC;
-use super::effects::{Effects, Reply, TimerKey, Token};
+use super::effects::{Append, Effects, Reply, Then, TimerKey, Token};
 use super::home::{Home, Settled};
 use super::settings::GroupSettings;
 use super::timers::Timers;
 
+use crate::metrics::GroupActivity;
 use crate::shard::Shard;
 
 /// What goes off at a moment.
@@ -50,6 +51,7 @@ pub struct GroupCoordinator {
     /// JoinGroup and SyncGroup requests that wait. Each belongs to a request of a connection, which bounds them.
     waiting: RefCell<BTreeMap<Token, oneshot::Sender<Reply>>>,
     tokens: Cell<u64>,
+    activity: Cell<GroupActivity>,
 }
 
 impl GroupCoordinator {
@@ -131,7 +133,25 @@ impl GroupCoordinator {
                 let _ = sender.send(reply);
             }
         }
+        self.count(&effects.appends);
         home.enqueue(shard, effects.appends)
+    }
+
+    fn count(&self, appends: &[Append]) {
+        let mut activity = self.activity.get();
+        for append in appends {
+            match append.then {
+                Then::Assigned { .. } => activity.rebalances += 1,
+                Then::Offsets => activity.offset_commits += append.records.len() as u64,
+                _ => {}
+            }
+        }
+        self.activity.set(activity);
+    }
+
+    /// What the groups of this core have done since the start.
+    pub fn activity(&self) -> GroupActivity {
+        self.activity.get()
     }
 
     fn set_timers(&self, shard: &Rc<Shard>, id: LogId, changes: Vec<(TimerKey, Option<i64>)>) {

@@ -109,8 +109,8 @@ impl Wire for ErrorCode {
         self.0.read(reader, context)
     }
 
-    fn write(&self, writer: &mut Writer, context: Context) {
-        self.0.write(writer, context);
+    fn write(&self, writer: &mut Writer, _: Context) {
+        writer.put_error_code(*self);
     }
 
     #[cfg(feature = "testing")]

@@ -2,6 +2,8 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::ErrorCode;
+
 /// Byte strings from this length on are kept by reference: below it a copy costs less than one more part of a vectored
 /// write.
 const SPLICE_BYTES_MIN: usize = 512;
@@ -17,6 +19,7 @@ pub struct Writer {
     splices: Vec<(usize, Bytes)>,
     spliced_bytes: usize,
     framed: bool,
+    errors: Vec<ErrorCode>,
 }
 
 impl Writer {
@@ -64,6 +67,20 @@ impl Writer {
     /// Two bytes, signed.
     pub fn put_i16(&mut self, value: i16) {
         self.buffer.put_i16(value);
+    }
+
+    /// An error code; errors are remembered, see [`Writer::errors`].
+    pub fn put_error_code(&mut self, code: ErrorCode) {
+        self.put_i16(code.0);
+        if code.is_error() {
+            self.errors.push(code);
+        }
+    }
+
+    /// The errors that were written, in order: what a server counts of its answers. Those of an appended writer are not
+    /// among them.
+    pub fn errors(&self) -> &[ErrorCode] {
+        &self.errors
     }
 
     /// Four bytes, signed.
