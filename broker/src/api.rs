@@ -79,9 +79,19 @@ pub const APIS: &[Api] = &[
     row!(DescribeLogDirs, Alone, describe_log_dirs::handle),
     row!(CreatePartitions, Alone, create_partitions::handle),
     row!(DeleteGroups, Alone, delete_groups::handle),
+    row!(ElectLeaders, Alone, elect_leaders::handle),
     row!(IncrementalAlterConfigs, Alone, incremental_alter_configs::handle),
+    row!(AlterPartitionReassignments, Alone, alter_partition_reassignments::handle),
+    row!(ListPartitionReassignments, Alone, list_partition_reassignments::handle),
     row!(OffsetDelete, Alone, offset_delete::handle),
+    row!(DescribeClientQuotas, Alone, describe_client_quotas::handle),
+    row!(AlterClientQuotas, Alone, alter_client_quotas::handle),
+    row!(DescribeUserScramCredentials, Alone, describe_user_scram_credentials::handle),
+    row!(AlterUserScramCredentials, Alone, alter_user_scram_credentials::handle),
+    row!(DescribeQuorum, Alone, describe_quorum::handle),
     row!(DescribeCluster, Alone, describe_cluster::handle),
+    row!(UnregisterBroker, Alone, unregister_broker::handle),
+    row!(ListConfigResources, Alone, list_config_resources::handle),
     row!(DescribeTopicPartitions, Alone, describe_topic_partitions::handle),
 ];
 
@@ -166,7 +176,7 @@ impl Call {
         Ok(async move {
             let reply = work.await;
             let taken = context.shard.runtime().now().since(context.received);
-            context.shard.api_metrics().record(key, taken);
+            context.shard.api_metrics().record(key, context.api_version, taken);
             reply
         })
     }

@@ -72,10 +72,7 @@ impl InternalRecords {
 }
 
 /// What `decode` has to say about each record that has a key, with its offset.
-fn inspect_records(
-    batch: &BatchView<'_>,
-    decode: impl Fn(&[u8], Option<&[u8]>) -> Option<String>,
-) -> Vec<String> {
+fn inspect_records(batch: &BatchView<'_>, decode: impl Fn(&[u8], Option<&[u8]>) -> Option<String>) -> Vec<String> {
     if batch.header.is_control() {
         return Vec::new();
     }

@@ -58,7 +58,8 @@ fn creation(image: &MetadataImage, config: &BrokerConfig, topic: &str) -> Create
             ],
         ),
         TRANSACTION_STATE_TOPIC => {
-            let replicas = i32::from(config.transaction_topic_replication_factor).min(image.brokers.len().max(1) as i32);
+            let replicas =
+                i32::from(config.transaction_topic_replication_factor).min(image.brokers.len().max(1) as i32);
             // Kafka asks for two in-sync replicas and three brokers; one broker alone could then write nothing.
             let in_sync_min = config.transaction_topic_in_sync_replicas_min.min(replicas);
             internal_topic(

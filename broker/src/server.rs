@@ -15,10 +15,10 @@ use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use protocol::Uuid;
 use storage::directory::{self, LockedDirectory};
+use storage::runtime::LocalFuture;
 use storage::runtime::backend::{Backend, BackendError};
 use storage::runtime::background::Background;
 use storage::runtime::core::{self, CoreOptions, CoreThread};
-use storage::runtime::LocalFuture;
 use storage::{Engine, EngineOptions, LogDirectory, RecoveryReport, StorageError, merge_rings};
 use thiserror::Error;
 use tokio::sync::oneshot;
@@ -88,8 +88,9 @@ impl Server {
         let log_directories = directories.iter().map(LockedDirectory::log_directory).collect();
         let shared = shared(config, log_directories, shards.clone());
         let mut threads = Vec::new();
-        let started = start_cores(&shared, mailboxes, &mut threads)
-            .and_then(|backend| Ok((backend, background.block_on(bring_up(&shared, cluster_id, &failures, listeners))?)));
+        let started = start_cores(&shared, mailboxes, &mut threads).and_then(|backend| {
+            Ok((backend, background.block_on(bring_up(&shared, cluster_id, &failures, listeners))?))
+        });
         match started {
             Ok((backend, addresses)) => Ok(Server {
                 cores: threads,
@@ -276,7 +277,8 @@ async fn bring_up(
         Box::pin(std::future::ready(()))
     })
     .await?;
-    let listening = shards.run_on(METADATA_CORE, |shard| Box::pin(std::future::ready(listen(shard, listeners)))).await?;
+    let listening =
+        shards.run_on(METADATA_CORE, |shard| Box::pin(std::future::ready(listen(shard, listeners)))).await?;
     Ok(listening?)
 }
 

@@ -119,7 +119,12 @@ impl PartitionCheck<'_> {
             let (runtime, id, path) = (self.runtime, self.id, self.path);
             let segment = SegmentCheck { runtime, id, path, base, bytes: counted, residue, partial: newest.is_some() };
             if bytes < counted {
-                segment.find(findings, FileKind::Log, bytes, format!("the file ends here; {counted} bytes were synced"));
+                segment.find(
+                    findings,
+                    FileKind::Log,
+                    bytes,
+                    format!("the file ends here; {counted} bytes were synced"),
+                );
                 continue;
             }
             if let Some(expected) = expected.filter(|expected| *expected != base) {
@@ -345,7 +350,8 @@ impl SegmentCheck<'_> {
 
     async fn check_indexes(&self, findings: &mut Vec<Finding>, next_offset: Option<i64>) -> std::io::Result<()> {
         let offsets = read_whole(self.runtime, &self.file(FileKind::OffsetIndex)).await?.to_vec();
-        let checked = OffsetIndex::parse(Offset(self.base), offsets).and_then(|index| index.verify(self.bytes + self.residue.len() as u64));
+        let checked = OffsetIndex::parse(Offset(self.base), offsets)
+            .and_then(|index| index.verify(self.bytes + self.residue.len() as u64));
         // The newest segment's indexes may be ahead of what is synced; a start makes them anew.
         if let Err(error) = checked
             && !self.partial

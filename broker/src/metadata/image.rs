@@ -8,7 +8,9 @@ use storage::{LeaderEpoch, LogId, Offset};
 use thiserror::Error;
 
 use crate::config::Values;
+use crate::metadata::quota::{QuotaEntity, QuotaValue, Quotas};
 use crate::metadata::record::{MetadataRecord, PartitionRecord, ResourceId, ResourceKind};
+use crate::metadata::scram::{ScramCredential, ScramMechanism};
 
 /// A partition's place in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +94,10 @@ pub struct MetadataImage {
     pub next_producer_id: i64,
     /// Finalized feature levels.
     pub features: BTreeMap<String, i16>,
+    /// Client quotas.
+    pub quotas: Arc<BTreeMap<QuotaEntity, Quotas>>,
+    /// SCRAM credentials by user and mechanism.
+    pub scram_credentials: Arc<BTreeMap<(String, ScramMechanism), ScramCredential>>,
 }
 
 /// A record that does not fit what came before it: the log is damaged or from another program.
@@ -183,6 +189,14 @@ impl MetadataImage {
             MetadataRecord::FeatureLevel { name, level } => {
                 self.features.insert(name.clone(), *level);
             }
+            MetadataRecord::QuotaChanged { entity, key, value } => self.apply_quota(entity, key, *value),
+            MetadataRecord::ScramCredentialChanged { user, mechanism, credential } => {
+                let credentials = Arc::make_mut(&mut self.scram_credentials);
+                match credential {
+                    Some(credential) => credentials.insert((user.clone(), *mechanism), credential.clone()),
+                    None => credentials.remove(&(user.clone(), *mechanism)),
+                };
+            }
             MetadataRecord::SnapshotBegin | MetadataRecord::SnapshotEnd => return Err(ApplyError::SnapshotMark),
         }
         Ok(())
@@ -226,6 +240,18 @@ impl MetadataImage {
         }
     }
 
+    fn apply_quota(&mut self, entity: &QuotaEntity, key: &str, value: Option<QuotaValue>) {
+        let all = Arc::make_mut(&mut self.quotas);
+        let quotas = all.entry(entity.clone()).or_default();
+        match value {
+            Some(value) => quotas.insert(key.to_owned(), value),
+            None => quotas.remove(key),
+        };
+        if quotas.is_empty() {
+            all.remove(entity);
+        }
+    }
+
     fn topic_mut(&mut self, id: Uuid) -> Result<&mut TopicImage, ApplyError> {
         let name = self.names_by_id.get(&id).ok_or(ApplyError::UnknownTopic(id))?;
         let topic = self.by_name.get_mut(name).ok_or(ApplyError::UnknownTopic(id))?;
@@ -259,6 +285,19 @@ impl MetadataImage {
         for (name, &level) in &self.features {
             records.push(MetadataRecord::FeatureLevel { name: name.clone(), level });
         }
+        for (entity, quotas) in &*self.quotas {
+            records.extend(quotas.iter().map(|(key, value)| MetadataRecord::QuotaChanged {
+                entity: entity.clone(),
+                key: key.clone(),
+                value: Some(*value),
+            }));
+        }
+        let credentials = self.scram_credentials.iter();
+        records.extend(credentials.map(|((user, mechanism), credential)| MetadataRecord::ScramCredentialChanged {
+            user: user.clone(),
+            mechanism: *mechanism,
+            credential: Some(credential.clone()),
+        }));
         records
     }
 
@@ -297,6 +336,7 @@ impl From<&PartitionImage> for PartitionRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metadata::quota::EntityType;
 
     fn partition(leader: i32) -> PartitionRecord {
         PartitionRecord {
@@ -323,6 +363,23 @@ mod tests {
         }
     }
 
+    fn quota(user: &str, value: Option<f64>) -> MetadataRecord {
+        let entity = QuotaEntity([(EntityType::User, Some(user.to_owned()))].into());
+        MetadataRecord::QuotaChanged { entity, key: "k".to_owned(), value: value.map(QuotaValue::new) }
+    }
+
+    fn scram(user: &str, iterations: Option<i32>) -> MetadataRecord {
+        let none = bytes::Bytes::new();
+        let credential = iterations.map(|iterations| ScramCredential {
+            iterations,
+            salt: none.clone(),
+            stored_key: none.clone(),
+            server_key: none,
+        });
+        let mechanism = ScramMechanism::Sha256;
+        MetadataRecord::ScramCredentialChanged { user: user.to_owned(), mechanism, credential }
+    }
+
     #[test]
     fn records_lead_to_an_image_and_an_image_to_records_that_lead_to_it() {
         let (a, b) = (Uuid::from_random(1, 2), Uuid::from_random(3, 4));
@@ -341,12 +398,19 @@ mod tests {
             MetadataRecord::TopicDeleted { id: b },
             MetadataRecord::ProducerIdsReserved { next: 5 },
             MetadataRecord::FeatureLevel { name: "f".to_owned(), level: 1 },
+            quota("a", Some(1.0)),
+            quota("b", Some(2.0)),
+            quota("a", None),
+            scram("u", Some(4096)),
+            scram("v", Some(4096)),
+            scram("u", None),
         ])
         .expect("they fit");
         assert_eq!(image.topics().count(), 1);
         assert_eq!(image.topic("a").expect("created").partitions[1].leader, 2);
         assert_eq!(image.topic_config("a").len(), 1);
         assert!(image.topic_config("b").is_empty(), "a deleted topic takes its configs along");
+        assert_eq!((image.quotas.len(), image.scram_credentials.len()), (1, 1));
         assert_eq!(self::image(&image.to_records()), Ok(image));
     }
 

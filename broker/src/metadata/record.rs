@@ -9,9 +9,11 @@ use protocol::Uuid;
 use thiserror::Error;
 
 use crate::metadata::codec::{Input, Output};
+use crate::metadata::quota::{self, QuotaEntity, QuotaValue};
+use crate::metadata::scram::{self, ScramCredential, ScramMechanism};
 
-/// Version of the records this program writes.
-pub const RECORD_VERSION: u8 = 1;
+/// Newest version of a record that this program reads. A record is written in the version that brought its kind.
+pub const RECORD_VERSION: u8 = 2;
 
 /// What a config belongs to; numbers are Kafka's (ConfigResource.Type).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -147,6 +149,24 @@ pub enum MetadataRecord {
         /// Its level.
         level: i16,
     },
+    /// A client quota got a value, or with `None` lost it.
+    QuotaChanged {
+        /// Whom it is for.
+        entity: QuotaEntity,
+        /// Kafka's name of the quota.
+        key: String,
+        /// Its value.
+        value: Option<QuotaValue>,
+    },
+    /// A user got a SCRAM credential, or with `None` lost it.
+    ScramCredentialChanged {
+        /// The user.
+        user: String,
+        /// Each mechanism has its own.
+        mechanism: ScramMechanism,
+        /// What is kept of the password.
+        credential: Option<ScramCredential>,
+    },
     /// What follows, up to [`MetadataRecord::SnapshotEnd`], replaces everything before.
     SnapshotBegin,
     /// The snapshot is whole.
@@ -177,12 +197,14 @@ const PRODUCER_IDS_RESERVED: u8 = 8;
 const FEATURE_LEVEL: u8 = 9;
 const SNAPSHOT_BEGIN: u8 = 10;
 const SNAPSHOT_END: u8 = 11;
+const QUOTA_CHANGED: u8 = 12;
+const SCRAM_CREDENTIAL_CHANGED: u8 = 13;
 
 impl MetadataRecord {
     /// The bytes of this record.
     pub fn encode(&self) -> Bytes {
         let mut output = Output::default();
-        output.u8(RECORD_VERSION);
+        output.u8(self.version());
         output.u8(self.kind());
         match self {
             MetadataRecord::ClusterCreated { cluster_id } => output.uuid(*cluster_id),
@@ -215,9 +237,22 @@ impl MetadataRecord {
                 output.text(name);
                 output.i16(*level);
             }
+            MetadataRecord::QuotaChanged { entity, key, value } => quota::encode(&mut output, entity, key, *value),
+            MetadataRecord::ScramCredentialChanged { user, mechanism, credential } => {
+                output.text(user);
+                output.u8((*mechanism as i8).cast_unsigned());
+                scram::encode(&mut output, credential.as_ref());
+            }
             MetadataRecord::SnapshotBegin | MetadataRecord::SnapshotEnd => {}
         }
         output.finish()
+    }
+
+    fn version(&self) -> u8 {
+        match self {
+            MetadataRecord::QuotaChanged { .. } | MetadataRecord::ScramCredentialChanged { .. } => 2,
+            _ => 1,
+        }
     }
 
     fn kind(&self) -> u8 {
@@ -231,6 +266,8 @@ impl MetadataRecord {
             MetadataRecord::ConfigChanged { .. } => CONFIG_CHANGED,
             MetadataRecord::ProducerIdsReserved { .. } => PRODUCER_IDS_RESERVED,
             MetadataRecord::FeatureLevel { .. } => FEATURE_LEVEL,
+            MetadataRecord::QuotaChanged { .. } => QUOTA_CHANGED,
+            MetadataRecord::ScramCredentialChanged { .. } => SCRAM_CREDENTIAL_CHANGED,
             MetadataRecord::SnapshotBegin => SNAPSHOT_BEGIN,
             MetadataRecord::SnapshotEnd => SNAPSHOT_END,
         }
@@ -274,6 +311,15 @@ impl MetadataRecord {
             },
             PRODUCER_IDS_RESERVED => MetadataRecord::ProducerIdsReserved { next: input.i64()? },
             FEATURE_LEVEL => MetadataRecord::FeatureLevel { name: input.text()?, level: input.i16()? },
+            QUOTA_CHANGED => {
+                let (entity, key, value) = quota::decode(input)?;
+                MetadataRecord::QuotaChanged { entity, key, value }
+            }
+            SCRAM_CREDENTIAL_CHANGED => MetadataRecord::ScramCredentialChanged {
+                user: input.text()?,
+                mechanism: scram::mechanism(input)?,
+                credential: scram::decode(input)?,
+            },
             SNAPSHOT_BEGIN => MetadataRecord::SnapshotBegin,
             SNAPSHOT_END => MetadataRecord::SnapshotEnd,
             _ => return Err(RecordError::Damaged("unknown kind")),
@@ -309,6 +355,7 @@ fn decode_resource(input: &mut Input<'_>) -> Result<ResourceId, RecordError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metadata::quota::EntityType;
 
     fn every_kind() -> Vec<MetadataRecord> {
         let id = Uuid::from_random(7, 8);
@@ -340,6 +387,27 @@ mod tests {
             },
             MetadataRecord::ProducerIdsReserved { next: 1000 },
             MetadataRecord::FeatureLevel { name: "group.version".to_owned(), level: 1 },
+            MetadataRecord::QuotaChanged {
+                entity: QuotaEntity([(EntityType::User, None), (EntityType::ClientId, Some("c".to_owned()))].into()),
+                key: "producer_byte_rate".to_owned(),
+                value: Some(QuotaValue::new(1.5)),
+            },
+            MetadataRecord::QuotaChanged { entity: QuotaEntity::default(), key: "k".to_owned(), value: None },
+            MetadataRecord::ScramCredentialChanged {
+                user: "u".to_owned(),
+                mechanism: ScramMechanism::Sha512,
+                credential: Some(ScramCredential {
+                    iterations: 4096,
+                    salt: Bytes::from_static(b"s"),
+                    stored_key: Bytes::from_static(b"k"),
+                    server_key: Bytes::new(),
+                }),
+            },
+            MetadataRecord::ScramCredentialChanged {
+                user: "u".to_owned(),
+                mechanism: ScramMechanism::Sha256,
+                credential: None,
+            },
             MetadataRecord::SnapshotBegin,
             MetadataRecord::SnapshotEnd,
         ]
@@ -361,7 +429,7 @@ mod tests {
 
     #[test]
     fn a_newer_version_and_a_claimed_length_are_refused() {
-        assert_eq!(MetadataRecord::decode(&[2, 1]), Err(RecordError::Newer(2)));
+        assert_eq!(MetadataRecord::decode(&[3, 1]), Err(RecordError::Newer(3)));
         let mut bytes = vec![1, PARTITIONS_ADDED];
         bytes.extend([0; 16]);
         bytes.extend(u32::MAX.to_be_bytes());

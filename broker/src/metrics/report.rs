@@ -145,7 +145,8 @@ impl Report {
     }
 
     fn render_groups(&self, page: &mut Page) {
-        let of_type = |wanted: &str| self.groups.iter().filter(move |((kind, _), _)| kind == wanted).collect::<Vec<_>>();
+        let of_type =
+            |wanted: &str| self.groups.iter().filter(move |((kind, _), _)| kind == wanted).collect::<Vec<_>>();
         let sum = |rows: &[(&(String, String), &u64)]| rows.iter().map(|(_, count)| **count).sum::<u64>();
         page.metric("kafka_server_group_coordinator_metrics_group_count");
         for protocol in ["classic", "consumer"] {
@@ -207,7 +208,10 @@ mod tests {
         Report {
             traffic: totals,
             topics: BTreeMap::from([(topic.to_owned(), totals)]),
-            partitions: BTreeMap::from([((topic.to_owned(), messages as i32), LogFigures { start: 1, end: 9, bytes: 7 })]),
+            partitions: BTreeMap::from([(
+                (topic.to_owned(), messages as i32),
+                LogFigures { start: 1, end: 9, bytes: 7 },
+            )]),
             requests: BTreeMap::from([((0, 9), 2)]),
             errors: BTreeMap::from([((1, 6), messages)]),
             groups: BTreeMap::from([(("classic".to_owned(), "Stable".to_owned()), 1)]),

@@ -51,8 +51,7 @@ pub(super) const CONFIGS: &[Config] = &[
         Some("3"),
         AtLeast(1),
         "Replicas of __consumer_offsets; never more than there are brokers.",
-    )
-    ,
+    ),
     int("offsets.topic.segment.bytes", Some("104857600"), AtLeast(1), "Segment size of __consumer_offsets."),
     int("offsets.topic.compression.codec", Some("0"), Any, "Codec of __consumer_offsets.")
         .ignored("coordinator records are stored uncompressed"),

@@ -17,7 +17,12 @@ pub(super) const CONFIGS: &[Config] = &[
         AtLeast(1),
         "Replicas of __transaction_state; never more than there are brokers.",
     ),
-    int("transaction.state.log.min.isr", Some("2"), AtLeast(1), "min.insync.replicas of __transaction_state, no more than its replicas."),
+    int(
+        "transaction.state.log.min.isr",
+        Some("2"),
+        AtLeast(1),
+        "min.insync.replicas of __transaction_state, no more than its replicas.",
+    ),
     int("transaction.state.log.segment.bytes", Some("104857600"), AtLeast(1), "Segment size of __transaction_state."),
     int(
         "transaction.state.log.load.buffer.size",

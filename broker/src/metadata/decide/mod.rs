@@ -4,6 +4,8 @@
 
 pub mod configs;
 pub mod partitions;
+pub mod quotas;
+pub mod scram;
 pub mod topics;
 
 use protocol::{ErrorCode, Uuid};
@@ -91,7 +93,7 @@ impl Directories {
 }
 
 /// Replicas somebody chose by hand: not empty, no stranger, no double, as many as for the partitions before.
-fn check_replicas(image: &MetadataImage, replicas: &[i32], expected: Option<usize>) -> Result<(), ApiError> {
+pub(crate) fn check_replicas(image: &MetadataImage, replicas: &[i32], expected: Option<usize>) -> Result<(), ApiError> {
     let wrong = |message: String| Err(ApiError::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, message));
     if replicas.is_empty() {
         return wrong("The manual partition assignment includes an empty replica list.".to_owned());
