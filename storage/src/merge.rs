@@ -16,6 +16,8 @@ use crate::segment_file::{read_whole, replace_file};
 
 /// Says for how many cores the rings of a directory were written.
 const CORES_FILE: &str = "cores";
+/// Ending of a ring that is on its way out.
+const RETIRED_SUFFIX: &str = "-retired";
 /// Memory for one ring's tails while it is replayed.
 const TAIL_BYTES_MAX: usize = 256 << 20;
 /// Size of a ring's files if there are none; an existing ring keeps its own.
@@ -45,10 +47,7 @@ pub async fn merge_rings(
         for &ring in &rings {
             empty_ring(runtime, directory, ring, &mut report).await?;
         }
-        for &ring in &rings {
-            runtime.disk().remove_directory_all(&wal.join(ring.to_string())).await.map_err(failed)?;
-        }
-        runtime.disk().sync_directory(&wal).await.map_err(failed)?;
+        retire_rings(runtime, &wal, &rings).await.map_err(failed)?;
         let content = Bytes::from(format!("{cores}\n"));
         replace_file(runtime, &wal.join(CORES_FILE), content).await.map_err(failed)?;
         runtime.disk().sync_directory(&directory.path).await.map_err(failed)?;
@@ -64,6 +63,24 @@ async fn read_cores(runtime: &Runtime, wal: &Path) -> io::Result<Option<usize>> 
 async fn rings(runtime: &Runtime, wal: &Path) -> io::Result<Vec<usize>> {
     let names = runtime.disk().list(wal).await?;
     Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+}
+
+/// Removes rings; renamed first, because one that lost some of its files to a power cut would look damaged.
+async fn retire_rings(runtime: &Runtime, wal: &Path, rings: &[usize]) -> io::Result<()> {
+    let disk = runtime.disk();
+    for ring in rings {
+        let retired = wal.join(format!("{ring}{RETIRED_SUFFIX}"));
+        // Left over from an interrupted merge.
+        if disk.stat(&retired).await.is_ok() {
+            disk.remove_directory_all(&retired).await?;
+        }
+        disk.rename(&wal.join(ring.to_string()), &retired).await?;
+    }
+    disk.sync_directory(wal).await?;
+    for name in disk.list(wal).await?.iter().filter(|name| name.ends_with(RETIRED_SUFFIX)) {
+        disk.remove_directory_all(&wal.join(name)).await?;
+    }
+    disk.sync_directory(wal).await
 }
 
 /// Moves everything that one ring holds into segments.
