@@ -132,7 +132,7 @@ async fn open_log(
 
 /// Whether the log's directory is complete. A broker that was killed between the record of a topic and the last of its
 /// directories finds some missing, or without their content; such a log has never taken a record, as appends come after
-/// the whole of the topic's creation.
+/// the whole of the topic's creation. The engine knows which ones were open before, and refuses to begin those anew.
 async fn was_created(shard: &Shard, new: &NewPartition) -> Result<bool, StorageError> {
     let directory = shard.directories().iter().find(|directory| directory.id == new.directory);
     let Some(directory) = directory else {
@@ -142,10 +142,7 @@ async fn was_created(shard: &Shard, new: &NewPartition) -> Result<bool, StorageE
     match shard.runtime().disk().stat(&path).await {
         Ok(found) if found.bytes > 0 => Ok(true),
         Ok(_) => Ok(false),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            tracing::warn!(path = %path.display(), "the partition's directory is missing or empty: it begins anew");
-            Ok(false)
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(StorageError::Refused(format!("{} cannot be read: {error}", path.display()))),
     }
 }

@@ -345,6 +345,8 @@ fn registration(image: &MetadataImage, node_id: i32, rack: Option<String>, clust
 }
 
 async fn finish_recovery(shard: Rc<Shard>) -> Result<RecoveryReport, StorageError> {
+    let interval_ms = u64::try_from(shard.config().retention_check_interval_ms).unwrap_or(u64::MAX);
+    shard.engine().set_retention_interval(Duration::from_millis(interval_ms.max(1)));
     shard.engine().finish_recovery().await
 }
 

@@ -14,6 +14,7 @@ use crate::log::{Log, LogConfig};
 use crate::memory::Memory;
 pub use crate::memory::Reservation;
 use crate::open;
+use crate::opened::Opened;
 use crate::quarantine;
 use crate::recovery::{self, Recovered};
 use crate::retention;
@@ -252,6 +253,8 @@ async fn open_volume(
     let ring = Ring::new(runtime.clone(), health.clone(), scan.files, options.wal_bytes_max);
     let wal = Wal::new(runtime.clone(), ring, memory.clone(), health.clone(), scan.start);
     runtime.spawn(wal.clone().run());
-    let volume = Volume::new(runtime.clone(), directory.clone(), memory.clone(), health, wal, recovered);
+    let opened = Opened::load(runtime, &directory.path, options.core).await;
+    let opened = opened.map_err(|error| health.write_failed("reading which partitions were opened", &error))?;
+    let volume = Volume::new(runtime.clone(), directory.clone(), memory.clone(), health, wal, opened, recovered);
     Ok((volume, scan.bytes))
 }

@@ -3,10 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use crate::error::StorageError;
+use crate::runtime::Runtime;
 
 /// Called once, with the reason, when a directory fails.
 pub type FailureListener = Box<dyn Fn(&StorageError)>;
@@ -119,6 +121,18 @@ impl Health {
     /// Completes when the directory fails, fills up or has space again.
     pub async fn changed(&self) {
         self.changed.notified().await;
+    }
+
+    /// Waits so long, or until the directory is full or has failed.
+    pub async fn sleep_unless_full(&self, runtime: &Runtime, duration: Duration) {
+        let deadline = runtime.now().0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+        loop {
+            let changed = self.changed.notified();
+            let left = Duration::from_nanos(deadline.saturating_sub(runtime.now().0));
+            if self.is_full() || self.check_failed().is_err() || runtime.timeout(left, changed).await.is_none() {
+                return;
+            }
+        }
     }
 
     /// What an append gets that finds no room.

@@ -14,6 +14,7 @@ pub mod log;
 pub mod memory;
 mod merge;
 mod open;
+mod opened;
 pub mod producer_state;
 mod quarantine;
 mod recovery;

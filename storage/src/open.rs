@@ -1,5 +1,6 @@
 //! Opening a partition's log: its directory, its segments, and what the write-ahead log adds to them.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
@@ -37,6 +38,9 @@ const SCAN_BYTES: usize = 1 << 20;
 pub(crate) async fn open_log(volume: &Rc<Volume>, spec: LogSpec) -> Result<(Rc<Log>, u64), StorageError> {
     let name = format!("{}-{}", spec.topic, spec.id.partition);
     let path = volume.path().join(&name);
+    if volume.opened.contains(spec.id) {
+        check_is_there(&volume.runtime, &path).await?;
+    }
     if spec.create {
         let made = create_directory(&volume.runtime, volume.path(), &path, spec.id.topic_id).await;
         made.map_err(|error| volume.health.write_failed(&format!("creating {}", path.display()), &error))?;
@@ -44,7 +48,16 @@ pub(crate) async fn open_log(volume: &Rc<Volume>, spec: LogSpec) -> Result<(Rc<L
     check_topic_id(&volume.runtime, &path, spec.id.topic_id).await?;
     let recovered = volume.recovered.borrow_mut().remove(&spec.id).unwrap_or_default();
     let opening = Opening { volume, id: spec.id, path: &path, config: spec.config };
-    let (state, start, end) = opening.open(&recovered).await?;
+    let (state, start, end) = match opening.open(&recovered).await {
+        Ok(opened) => opened,
+        Err(error) => {
+            // What only the write-ahead log has of it is kept aside before that is trimmed.
+            volume.recovered.borrow_mut().insert(spec.id, recovered);
+            return Err(error);
+        }
+    };
+    let marked = volume.opened.add(&volume.runtime, spec.id).await;
+    marked.map_err(|error| volume.health.write_failed(&format!("marking {name} as opened"), &error))?;
     let replayed = recovered.batches.len() as u64;
     let log = Log::new(spec.id, name, volume.clone(), state, start, end);
     volume.logs.borrow_mut().insert(spec.id, log.clone());
@@ -109,10 +122,13 @@ impl Opening<'_> {
                 disk.remove_file(&self.path.join(name)).await.map_err(|error| self.failed(&error))?;
             }
         }
+        let snapshots = names.iter().filter_map(|name| parse_file_name(name));
+        let snapshots = snapshots.filter(|(_, kind)| *kind == FileKind::ProducerSnapshot).map(|(offset, _)| offset.0);
         let bases: Vec<i64> =
             segment_bases(&names).into_iter().filter(|base| newest.is_none_or(|newest| *base <= newest)).collect();
         let active = newest.or(bases.last().copied()).unwrap_or(0);
         let mut files = Files::new(active, self.config.index_interval_bytes);
+        files.snapshots = snapshots.collect();
         let directory = Rc::new(self.path.to_owned());
         for base in bases {
             let log = self.path.join(file_name(Offset(base), FileKind::Log));
@@ -165,7 +181,7 @@ impl Opening<'_> {
         files.next_offset = files.active;
         let mut state = State::new(self.config.clone(), head, files);
         state.epochs = self.epochs().await?;
-        (state.producers, state.has_snapshot) = self.producers(recovered).await?;
+        state.producers = self.producers(recovered, &state.files.snapshots).await?;
         state.aborted = self.aborted(&state).await?;
         state.head.first_timestamp = self.first_timestamp(&state.files).await.map_err(|error| self.failed(&error))?;
         self.scan_end(&mut state, from).await?;
@@ -240,28 +256,26 @@ impl Opening<'_> {
         parsed.map_err(|error| error.in_file(path.display().to_string()))
     }
 
-    /// Producer state from the write-ahead log's entry, or from the newest snapshot file; and whether there is such a
-    /// file.
-    async fn producers(&self, recovered: &RecoveredLog) -> Result<(ProducerState, bool), StorageError> {
+    /// Producer state from the write-ahead log's entry, or from the newest snapshot file.
+    async fn producers(
+        &self,
+        recovered: &RecoveredLog,
+        snapshots: &BTreeSet<i64>,
+    ) -> Result<ProducerState, StorageError> {
         let synced = recovered.synced.as_ref().map(|(_, synced)| synced);
         let (now_ms, expiration_ms) = (self.volume.runtime.wall_clock_ms(), self.config.producer_id_expiration_ms);
-        let names = self.volume.runtime.disk().list(self.path).await.map_err(|error| self.failed(&error))?;
-        let snapshots = names.iter().filter_map(|name| parse_file_name(name));
-        let snapshots = snapshots.filter(|(_, kind)| *kind == FileKind::ProducerSnapshot).map(|(offset, _)| offset);
-        let snapshots: Vec<Offset> = snapshots.collect();
         if let Some(synced) = synced.filter(|synced| !synced.producers.is_empty()) {
             let offset = Offset(synced.producers_offset);
             let state = ProducerState::from_snapshot(&synced.producers, offset, now_ms, expiration_ms);
-            let state = state.map_err(|error| error.in_file("the write-ahead log"))?;
-            return Ok((state, !snapshots.is_empty()));
+            return state.map_err(|error| error.in_file("the write-ahead log"));
         }
-        let newest =
-            snapshots.into_iter().filter(|offset| synced.is_none_or(|synced| offset.0 <= synced.producers_offset));
-        let Some(offset) = newest.max() else { return Ok((ProducerState::new(Offset(0)), false)) };
+        let below = synced.map_or(i64::MAX, |synced| synced.producers_offset);
+        let newest = snapshots.range(..=below).next_back().map(|offset| Offset(*offset));
+        let Some(offset) = newest else { return Ok(ProducerState::new(Offset(0))) };
         let path = self.path.join(file_name(offset, FileKind::ProducerSnapshot));
         let bytes = read_whole(&self.volume.runtime, &path).await.map_err(|error| self.failed(&error))?;
         let state = ProducerState::from_snapshot(&bytes, offset, now_ms, expiration_ms);
-        Ok((state.map_err(|error| error.in_file(path.display().to_string()))?, true))
+        state.map_err(|error| error.in_file(path.display().to_string()))
     }
 
     /// What the transaction index of the segment being written says up to where the producer state begins.
@@ -402,6 +416,21 @@ pub(crate) async fn read_topic_id(runtime: &Runtime, path: &Path) -> io::Result<
     let bytes = read_whole(runtime, &path.join(PARTITION_METADATA)).await?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Ok(text.lines().find_map(|line| line.strip_prefix("topic_id:")).and_then(|id| Uuid::parse(id.trim())))
+}
+
+/// A partition that was opened before has its directory, unless somebody took it away.
+async fn check_is_there(runtime: &Runtime, path: &Path) -> Result<(), StorageError> {
+    let found = runtime.disk().stat(&path.join(PARTITION_METADATA)).await;
+    match found {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StorageError::Refused(format!("{} cannot be read: {error}", path.display())))
+        }
+        Ok(found) if found.bytes > 0 => Ok(()),
+        _ => Err(StorageError::Refused(format!(
+            "{} was in use and is missing or without its {PARTITION_METADATA}: put it back, or delete the topic",
+            path.display()
+        ))),
+    }
 }
 
 /// A directory of another incarnation of the topic must not be mistaken for this one.

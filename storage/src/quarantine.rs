@@ -12,6 +12,7 @@ use crate::ids::LogId;
 use crate::open::{PARTITION_METADATA, read_topic_id};
 use crate::recovery::RecoveredLog;
 use crate::runtime::{Durability, Lane, OpenOptions};
+use crate::segment_file::replace_file;
 use crate::volume::Volume;
 
 /// Kafka's ending of the directory of a partition on its way out.
@@ -41,7 +42,7 @@ pub(crate) async fn settle_unclaimed(volume: &Rc<Volume>) -> Result<Vec<LogId>, 
     volume.runtime.disk().sync_directory(volume.path()).await.map_err(failed)?;
     for (id, log) in unclaimed.iter().filter(|(_, log)| !log.deleted) {
         keep(volume, *id, log).await.map_err(failed)?;
-        tracing::warn!(topic_id = %id.topic_id, partition = id.partition, "kept aside a partition that no metadata names");
+        tracing::warn!(topic_id = %id.topic_id, partition = id.partition, "kept aside what the write-ahead log holds of a partition that is not open");
         if !unknown.contains(id) {
             unknown.push(*id);
         }
@@ -73,12 +74,20 @@ async fn partition_of(volume: &Volume, name: &str, path: &Path) -> io::Result<Op
 }
 
 /// Writes what only the write-ahead log has of an unknown partition to a file of its own, so that the log can be
-/// trimmed: `quarantine/<topic id>-<partition>-<first offset>.batches`.
+/// trimmed: `quarantine/<topic id>-<partition>-<first offset>.batches`, and `….synced` with the entry that says how far its
+/// files count.
 async fn keep(volume: &Rc<Volume>, id: LogId, log: &RecoveredLog) -> io::Result<()> {
-    let Some(first) = log.batches.keys().next() else { return Ok(()) };
     let disk = volume.runtime.disk();
     let directory = volume.path().join("quarantine");
-    disk.create_directory_all(&directory).await?;
+    if log.synced.is_some() || !log.batches.is_empty() {
+        disk.create_directory_all(&directory).await?;
+    }
+    if let Some((_, synced)) = &log.synced {
+        let name = format!("{}-{}-{:020}.synced", id.topic_id, id.partition, synced.next_offset);
+        replace_file(&volume.runtime, &directory.join(name), synced.encode(id).into()).await?;
+        disk.sync_directory(volume.path()).await?;
+    }
+    let Some(first) = log.batches.keys().next() else { return Ok(()) };
     let path = directory.join(format!("{}-{}-{first:020}.batches", id.topic_id, id.partition));
     let file = disk.open(&path, OpenOptions { write: true, create: true, ..Default::default() }).await?;
     let mut position = 0;

@@ -13,6 +13,9 @@ use crate::volume::Volume;
 /// `log.retention.check.interval.ms`, unless the engine is told another.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(300);
 
+/// How often it is looked for something to remove while the disk is full.
+const RETRY_FULL: Duration = Duration::from_secs(1);
+
 /// A segment as retention sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Candidate {
@@ -50,7 +53,10 @@ pub(crate) fn new_start(segments: &[Candidate], config: &LogConfig, now_ms: i64,
 pub(crate) async fn run(volume: Weak<Volume>, interval: Rc<std::cell::Cell<Duration>>) {
     loop {
         let Some(runtime) = volume.upgrade().map(|volume| volume.runtime.clone()) else { return };
-        runtime.sleep(interval.get()).await;
+        let Some(health) = volume.upgrade().map(|volume| volume.health.clone()) else { return };
+        // Once a second while the disk is full: whatever may go makes room.
+        runtime.sleep(RETRY_FULL.min(interval.get())).await;
+        health.sleep_unless_full(&runtime, interval.get().saturating_sub(RETRY_FULL)).await;
         let Some(volume) = volume.upgrade().filter(|volume| !volume.closing.get()) else { return };
         let logs: Vec<Rc<Log>> = volume.logs.borrow().values().cloned().collect();
         for log in logs {
@@ -110,8 +116,9 @@ impl Log {
         segments.collect()
     }
 
-    /// Takes segments below the log start out of the log; their files go after `file.delete.delay.ms`.
-    async fn remove_segments(self: &Rc<Log>) -> Result<(), StorageError> {
+    /// Takes segments below the log start out of the log; their files go after `file.delete.delay.ms`, at once if the
+    /// disk is full.
+    pub(crate) async fn remove_segments(self: &Rc<Log>) -> Result<(), StorageError> {
         let start = self.log_start_offset().0;
         let expendable: Vec<i64> = self
             .candidates()
@@ -143,9 +150,9 @@ impl Log {
             }
         }
         let delay_ms = u64::try_from(self.state().config.file_delete_delay_ms).unwrap_or(0);
-        let later = runtime.clone();
+        let (later, health) = (runtime.clone(), self.volume().health.clone());
         runtime.spawn(async move {
-            later.sleep(Duration::from_millis(delay_ms)).await;
+            health.sleep_unless_full(&later, Duration::from_millis(delay_ms)).await;
             for path in renamed {
                 // What stays behind is removed at the next start.
                 let _ = later.disk().remove_file(path.as_ref()).await;

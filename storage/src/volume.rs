@@ -13,6 +13,7 @@ use crate::health::Health;
 use crate::ids::LogId;
 use crate::log::Log;
 use crate::memory::Memory;
+use crate::opened::Opened;
 use crate::recovery::Recovered;
 use crate::runtime::{Monotonic, Runtime};
 use crate::segment_file::OpenSegments;
@@ -26,6 +27,8 @@ pub(crate) struct Volume {
     pub memory: Rc<Memory>,
     pub health: Rc<Health>,
     pub wal: Rc<Wal>,
+    /// Which partitions were ever opened here.
+    pub opened: Opened,
     pub logs: RefCell<BTreeMap<LogId, Rc<Log>>>,
     /// What the write-ahead log holds of partitions that have not been opened yet.
     pub recovered: RefCell<Recovered>,
@@ -50,6 +53,7 @@ impl Volume {
         memory: Rc<Memory>,
         health: Rc<Health>,
         wal: Rc<Wal>,
+        opened: Opened,
         recovered: Recovered,
     ) -> Rc<Volume> {
         Rc::new(Volume {
@@ -58,6 +62,7 @@ impl Volume {
             memory,
             health,
             wal,
+            opened,
             logs: RefCell::default(),
             recovered: RefCell::new(recovered),
             ready: Cell::new(false),
@@ -122,6 +127,12 @@ impl Volume {
             && removed.is_ok()
         {
             holds.swap_remove(at);
+        }
+        drop(holds);
+        if removed.is_ok()
+            && let Err(error) = self.opened.remove(&self.runtime, log.id()).await
+        {
+            tracing::warn!(log = log.name(), %error, "a deleted partition stays marked as opened");
         }
         removed
     }

@@ -22,6 +22,11 @@ const WRITE_BACK_AGE: Duration = Duration::from_secs(10);
 const SETTLE_AGE: Duration = Duration::from_secs(30);
 /// Without an append for so long, cached tails and free memory are given back.
 const IDLE_AGE: Duration = Duration::from_secs(10);
+/// So much of the write-ahead log a start may have to read, as far as write-back keeps up.
+const REPLAY_BYTES: u64 = 32 << 20;
+/// More of it with many partitions: each writes its report, up to 8 KiB, again once per so much, which is to stay a
+/// small part.
+const REPLAY_BYTES_PER_LOG: u64 = 128 << 10;
 /// How often ages are looked at while there is something to write.
 const TICK: Duration = Duration::from_millis(200);
 /// How many partitions are written back at a time: few, so that commits keep their latency.
@@ -110,9 +115,11 @@ impl Volume {
         !self.order.borrow().is_empty()
     }
 
-    /// The write-ahead log should not be needed below this: half of the ring, less when memory is short.
+    /// The write-ahead log should not be needed below this: what a start reads quickly, at most half of the ring, less
+    /// when memory is short.
     pub fn trim_goal(&self) -> Lsn {
-        let mut keep = self.wal.ring().bytes_max() / 2;
+        let quick = REPLAY_BYTES.max(self.logs.borrow().len() as u64 * REPLAY_BYTES_PER_LOG);
+        let mut keep = quick.min(self.wal.ring().bytes_max() / 2);
         if self.memory.used_bytes() > self.memory.bytes_max() / 2 {
             keep = keep.min(self.memory.bytes_max() as u64 / 4);
         }

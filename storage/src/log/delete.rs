@@ -1,6 +1,7 @@
 //! Deleting from the front, and all of it.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use super::{Log, ReadError};
 use crate::error::StorageError;
@@ -9,7 +10,7 @@ use crate::wal::format::encode_log_start;
 
 impl Log {
     /// DeleteRecords: the new log start is durable before this returns. `Offset(-1)` means the high watermark.
-    pub async fn delete_records(&self, before: Offset) -> Result<Offset, ReadError> {
+    pub async fn delete_records(self: &Rc<Log>, before: Offset) -> Result<Offset, ReadError> {
         self.check_open()?;
         self.volume.health.check_failed()?;
         let offset = if before.0 == -1 { self.high.get() } else { before.0 };
@@ -18,6 +19,9 @@ impl Log {
         }
         if offset > self.start.get() {
             self.move_start(offset).await?;
+            if self.volume.health.is_full() {
+                self.remove_segments().await?;
+            }
         }
         Ok(Offset(self.start.get()))
     }

@@ -14,6 +14,8 @@ use crate::wal::{Lsn, SegmentSynced};
 
 /// A larger producer snapshot goes to a file rather than into the write-ahead log.
 const INLINE_SNAPSHOT_BYTES_MAX: usize = 16 * 1024;
+/// Producer snapshots that stay.
+const SNAPSHOTS_KEPT: usize = 2;
 /// Where a log start beyond the first segment's base is kept.
 pub(crate) const LOG_START_FILE: &str = "log-start-offset";
 /// Kafka's file of leader epochs.
@@ -56,7 +58,7 @@ impl Log {
         let position = self.volume.wal.append(&entry, &[], None, None);
         position.group.wait().await?;
         self.apply(progress, Some(position.lsn));
-        Ok(())
+        self.remove_old_snapshots().await
     }
 
     /// Many partitions written back on a full disk must not use up what a deletion needs.
@@ -105,11 +107,29 @@ impl Log {
         Ok((offset.0, Bytes::new()))
     }
 
+    /// Producer state as a file of its own.
     pub(super) async fn write_snapshot(&self, offset: Offset, snapshot: Bytes) -> Result<(), StorageError> {
         let path = self.path.join(file_name(offset, FileKind::ProducerSnapshot));
-        self.state.borrow_mut().has_snapshot = true;
         let written = replace_file(&self.volume.runtime, &path, snapshot).await;
-        written.map_err(|error| self.write_failed(&error))
+        written.map_err(|error| self.write_failed(&error))?;
+        self.state.borrow_mut().files.snapshots.insert(offset.0);
+        Ok(())
+    }
+
+    /// A start needs the newest snapshot, or the one before if the newest was not reported yet.
+    async fn remove_old_snapshots(&self) -> Result<(), StorageError> {
+        loop {
+            let oldest = {
+                let snapshots = &mut self.state.borrow_mut().files.snapshots;
+                if snapshots.len() > SNAPSHOTS_KEPT { snapshots.pop_first() } else { None }
+            };
+            let Some(oldest) = oldest else { return Ok(()) };
+            let path = self.path.join(file_name(Offset(oldest), FileKind::ProducerSnapshot));
+            match self.volume.runtime.disk().remove_file(&path).await {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(self.write_failed(&error)),
+                _ => {}
+            }
+        }
     }
 
     pub(super) async fn write_epochs(&self) -> Result<(), StorageError> {

@@ -1,6 +1,6 @@
 //! What a log knows of itself; borrowed for moments, never across an await.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -52,6 +52,8 @@ pub(crate) struct Files {
     pub indexer: Indexer,
     /// What of them is in their files, durably and stated in the sidecar.
     pub stated: IndexStatement,
+    /// Producer snapshots that have a file, by offset.
+    pub snapshots: BTreeSet<i64>,
     /// It, open for writing.
     pub file: Option<File>,
     /// Somebody is writing back.
@@ -70,6 +72,7 @@ impl Files {
             synced_lsn: None,
             indexer: Indexer::new(Offset(base_offset), index_interval_bytes),
             stated: IndexStatement::default(),
+            snapshots: BTreeSet::new(),
             file: None,
             busy: false,
         }
@@ -108,8 +111,6 @@ pub(crate) struct State {
     pub producers: ProducerState,
     /// Transactions that were aborted, as far as no closed segment's index has them.
     pub aborted: Aborted,
-    /// There is a snapshot file: with no producers left, an empty one has to take its place.
-    pub has_snapshot: bool,
     pub epochs: LeaderEpochs,
     /// The epochs changed since their file was written.
     pub epochs_dirty: bool,
@@ -131,7 +132,6 @@ impl State {
             unwritten_bytes: 0,
             producers: ProducerState::new(Offset(files.next_offset)),
             aborted: Aborted::default(),
-            has_snapshot: false,
             files,
             epochs: LeaderEpochs::default(),
             epochs_dirty: false,

@@ -221,7 +221,7 @@ impl Log {
         let snapshot = {
             let state = self.state.borrow();
             // An empty one takes the place of an older one, whose producers are gone.
-            let wanted = state.has_snapshot || !state.producers.is_empty();
+            let wanted = !state.files.snapshots.is_empty() || !state.producers.is_empty();
             wanted.then(|| (state.producers.end_offset(), Bytes::from(state.producers.to_snapshot())))
         };
         if let Some((offset, snapshot)) = snapshot {

@@ -7,5 +7,7 @@ mod faults;
 mod harness;
 mod indexes;
 mod power_cut;
+mod producers;
 mod reopen;
+mod retention;
 mod transactions;

@@ -72,3 +72,45 @@ fn nobody_reads_what_is_not_durable_yet() {
         assert_eq!(read_all(&log, 0, 10_000).await.len(), 1);
     });
 }
+
+/// Somebody removes what `victim` names, in the directory of a stopped node.
+fn check_removed(victim: &'static str, policy: CrashPolicy) {
+    let simulation = Simulation::new(9);
+    let runtime = simulation.runtime();
+    simulation.run(async move {
+        let engine = open(&runtime).await.unwrap();
+        let logs = [engine.open_log(spec(0, true)).await.unwrap(), engine.open_log(spec(1, true)).await.unwrap()];
+        engine.finish_recovery().await.unwrap();
+        append(&engine, &logs[1], batch(&[value(1, 5_000)])).await.unwrap();
+        // Deleted and made again under the same name: another topic.
+        let other = engine.open_log(spec(2, true)).await.unwrap();
+        engine.delete_log(other.id()).await.unwrap();
+    });
+    let simulation = simulation.crash(policy);
+    let runtime = simulation.runtime();
+    simulation.run(async move {
+        match victim {
+            "data/topic0-0" => runtime.disk().remove_directory_all(victim.as_ref()).await.unwrap(),
+            _ => runtime.disk().remove_file(victim.as_ref()).await.unwrap(),
+        }
+        for create in [true, false] {
+            let engine = open(&runtime).await.unwrap();
+            let Err(error) = engine.open_log(spec(0, create)).await else { panic!("{victim} is missing") };
+            assert!(error.to_string().contains("topic0-0 was in use and is missing"), "{error}");
+            let log = engine.open_log(spec(1, false)).await.unwrap();
+            assert_eq!(read_all(&log, 0, 10_000).await.len(), 1, "other partitions are served");
+            assert!(engine.open_log(spec(2, true)).await.is_ok(), "what was deleted may be made again");
+            engine.finish_recovery().await.unwrap();
+            engine.delete_log(log_id(2)).await.unwrap();
+            engine.close().await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_partition_that_was_opened_is_not_begun_anew() {
+    for policy in [CrashPolicy::KeepAll, CrashPolicy::LoseAll] {
+        check_removed("data/topic0-0", policy);
+        check_removed("data/topic0-0/partition.metadata", policy);
+    }
+}
