@@ -23,3 +23,8 @@ def msgloop_binary(backend: str = "auto") -> Path:
     if "MSGLOOP_BIN" in os.environ:
         return Path(os.environ["MSGLOOP_BIN"])
     return GLOMMIO if backend == "glommio" else TARGET / "debug" / "msgloop"
+
+
+def environment() -> dict[str, str]:
+    """For programs of the checks: they find the cache where this run has it."""
+    return {**os.environ, "MSGLOOP_COMPAT_CACHE": str(CACHE)}

@@ -30,17 +30,21 @@ def outcome(case) -> tuple[str, str]:
 
 def section(label: str, path: Path) -> str:
     counts: dict[str, Counter] = defaultdict(Counter)
+    peers: list[str] = []
     notes: dict[str, Counter] = {"failed": Counter(), "skipped": Counter()}
     for case in ElementTree.parse(path).iter("testcase"):
         subject = case.get("classname", "").removeprefix("checks.").removeprefix("test_").replace("_", " ")
         kind, reason = outcome(case)
         counts[subject][kind] += 1
+        peers += [found.get("value") for found in case.iter("property") if found.get("name") == "peer"]
         if kind == "failed":
             notes[kind][f"`{case.get('name')}`: {reason}"] += 1
         elif kind == "skipped":
             notes[kind][reason] += 1
     lines = [f"\n## {label}\n", "| subject | passed | failed | skipped |", "| --- | --- | --- | --- |"]
     lines += [f"| {s} | {c['passed']} | {c['failed']} | {c['skipped']} |" for s, c in sorted(counts.items())]
+    if peers:
+        lines += ["", "Suites of others:", *(f"- {peer}" for peer in sorted(peers))]
     for kind, reasons in notes.items():
         if reasons:
             lines += ["", f"{kind.capitalize()}:", *(f"- {reason}" + (f" ({n})" if n > 1 else "") for reason, n in sorted(reasons.items()))]
