@@ -45,7 +45,7 @@ def power_cycle(disk: LoopDisk):
 def test_power_cuts_lose_nothing(disk, own_broker, full):
     rounds = 100 if full else 4
     broker = own_broker(log_dirs=[disk.mount_point / "data"])
-    report = campaign.run(broker, rounds, power_cycle(disk), configs={"segment.bytes": "4194304"}, seed=random.randrange(1 << 30))
+    report = campaign.run(broker, rounds, power_cycle(disk), configs={"segment.bytes": "1048576"}, seed=random.randrange(1 << 30))
     assert report.ok(), str(report)
 
 

@@ -9,15 +9,17 @@ from harness.verifier import Report, Writer, read_all, verify
 
 PARTITIONS = 6
 WRITERS = 3
-ROUND_SECONDS = 60
+ROUND_SECONDS = 120
 SETTLE_SECONDS = 120
+# Enough to keep commits on their way all the time; more only makes the reading at the end longer.
+PER_SECOND = 600
 
 
 def run(broker, rounds: int, crash, topic: str = "campaign", configs: dict | None = None, seed: int = 0) -> Report:
     """`crash(broker)` ends the broker and starts it again; each round must have acknowledged something before it."""
     chance = random.Random(seed)
     admin.create_topic(broker.bootstrap, topic, PARTITIONS, configs)
-    writers = [Writer(broker.bootstrap, topic, f"w{i}", PARTITIONS) for i in range(WRITERS)]
+    writers = [Writer(broker.bootstrap, topic, f"w{i}", PARTITIONS, per_second=PER_SECOND) for i in range(WRITERS)]
     for writer in writers:
         writer.start()
     before, stopped = None, None

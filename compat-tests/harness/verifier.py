@@ -24,6 +24,9 @@ NAMES = ["lost", "duplicate", "wrong-offset", "gap", "disorder", "foreign", "mov
 # A producer retries through crashes and restarts up to this long before a record counts as not acknowledged.
 DELIVERY_MS = 600_000
 
+# A reader that gets nothing for so long is stuck.
+STUCK_SECONDS = 60
+
 
 def payload(producer: str, number: int, size: int) -> bytes:
     """A unique id, padded with bytes that only this id has."""
@@ -146,10 +149,11 @@ def read_all(bootstrap: str, topic: str, partitions: int) -> Log:
     consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(partitions)])
     log: Log = {p: [] for p in range(partitions)}
     wanting = {p for p, (low, high) in ends.items() if high > low}
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + STUCK_SECONDS
     while wanting:
         assert time.monotonic() < deadline, f"partitions {wanting} not read to their end {ends}: stopped at { {p: len(r) for p, r in log.items()} }"
         for message in consumer.consume(10_000, timeout=1):
+            deadline = time.monotonic() + STUCK_SECONDS
             assert message.error() is None, message.error()
             log[message.partition()].append((message.offset(), message.value()))
             if message.offset() + 1 >= ends[message.partition()][1]:
