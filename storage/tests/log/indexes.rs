@@ -93,7 +93,7 @@ fn check(extension: &'static str, what: Harm) {
             runtime.sleep(Duration::from_secs(1)).await;
             check_times(&log).await;
             engine.close().await.unwrap();
-            let findings = storage::check::check(&runtime, "data".as_ref()).await.unwrap();
+            let findings = storage::check::check(&runtime, "data".as_ref(), &mut |_| Vec::new()).await.unwrap();
             assert!(findings.is_empty(), "{extension} {what:?}: {findings:?}");
         });
         simulation = simulation.crash(CrashPolicy::LoseAll);

@@ -114,7 +114,7 @@ async fn truth(log: &Rc<Log>) -> Truth {
 
 async fn check(runtime: Runtime) {
     runtime.disk().create_directory_all("data".as_ref()).await.unwrap();
-    let findings = storage::check::check(&runtime, "data".as_ref()).await.unwrap();
+    let findings = storage::check::check(&runtime, "data".as_ref(), &mut |_| Vec::new()).await.unwrap();
     assert!(findings.is_empty(), "what a power cut leaves is no damage: {findings:?}");
     let engine = open(&runtime).await.unwrap();
     // Nothing was ever acknowledged without its directory.
