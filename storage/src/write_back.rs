@@ -10,12 +10,14 @@ use crate::error::StorageError;
 use crate::health::Writer;
 use crate::log::Log;
 use crate::log::write_back::Extent;
+use crate::memory::CHUNK_BYTES;
 use crate::runtime::Monotonic;
 use crate::volume::Volume;
 use crate::wal::Lsn;
 
-/// A partition with so much to write is written back at once.
-pub(crate) const WRITE_BACK_BYTES: u64 = 256 << 10;
+/// A partition with so much to write is written back at once. Every write-back pays for a sync and an entry of the
+/// write-ahead log; this much, and what comes meanwhile, is still one write.
+pub(crate) const WRITE_BACK_BYTES: u64 = CHUNK_BYTES as u64 / 4 * 3;
 /// A partition that has had something to write for so long is written back however little it is.
 const WRITE_BACK_AGE: Duration = Duration::from_secs(10);
 /// A partition that nothing was appended to for so long is settled: its last block is written.
@@ -31,6 +33,8 @@ const REPLAY_BYTES_PER_LOG: u64 = 128 << 10;
 const TICK: Duration = Duration::from_millis(200);
 /// How many partitions are written back at a time: few, so that commits keep their latency.
 const CONCURRENCY: usize = 4;
+/// Trimming looks at every log: not after each few.
+const ROUNDS_PER_TRIM: usize = 8;
 /// How long a full disk is left alone before the next attempt.
 const RETRY_FULL: Duration = Duration::from_secs(1);
 
@@ -53,7 +57,7 @@ pub(crate) async fn run(volume: Rc<Volume>) {
 /// One round: write back what is due, trim, give memory back.
 async fn pass(volume: &Rc<Volume>) -> Result<(), StorageError> {
     let mut result = Ok(());
-    for due in due(volume).chunks(CONCURRENCY) {
+    for (number, due) in due(volume).chunks(CONCURRENCY).enumerate() {
         let round = due.iter().map(|(log, extent)| log.write_back(*extent));
         for done in join_all(round).await {
             match done {
@@ -61,7 +65,9 @@ async fn pass(volume: &Rc<Volume>) -> Result<(), StorageError> {
                 Err(error) => result = Err(error),
             }
         }
-        volume.trim();
+        if number % ROUNDS_PER_TRIM == ROUNDS_PER_TRIM - 1 {
+            volume.trim();
+        }
         if volume.closing.get() {
             return result;
         }
@@ -76,10 +82,10 @@ async fn pass(volume: &Rc<Volume>) -> Result<(), StorageError> {
 
 /// Logs to write back, the oldest first.
 fn due(volume: &Rc<Volume>) -> Vec<(Rc<Log>, Extent)> {
-    let (now, goal) = (volume.runtime.now(), volume.trim_goal());
+    let (now, goal, memory_goal) = (volume.runtime.now(), volume.trim_goal(), volume.memory_goal());
     let mut due: Vec<(Lsn, Rc<Log>, Extent)> = Vec::new();
     for log in volume.logs.borrow().values() {
-        if let Some((lsn, extent)) = log.due(now, goal) {
+        if let Some((lsn, extent)) = log.due(now, goal, memory_goal) {
             due.push((lsn, log.clone(), extent));
         }
     }
@@ -89,7 +95,7 @@ fn due(volume: &Rc<Volume>) -> Vec<(Rc<Log>, Extent)> {
 
 impl Log {
     /// Whether and how this log is to be written back now.
-    fn due(&self, now: Monotonic, goal: Lsn) -> Option<(Lsn, Extent)> {
+    fn due(&self, now: Monotonic, goal: Lsn, memory_goal: Lsn) -> Option<(Lsn, Extent)> {
         let state = self.state();
         let needed = state.needed_lsn()?;
         let age = state.dirty_since.map_or(Duration::ZERO, |since| now.since(since));
@@ -99,6 +105,7 @@ impl Log {
         let due = state.unwritten_bytes >= WRITE_BACK_BYTES
             || age >= WRITE_BACK_AGE
             || needed < goal
+            || state.unwritten_lsn().is_some_and(|lsn| lsn < memory_goal)
             || state.log_start_lsn.is_some();
         due.then_some((needed, Extent::Blocks))
     }
@@ -115,15 +122,18 @@ impl Volume {
         !self.order.borrow().is_empty()
     }
 
-    /// The write-ahead log should not be needed below this: what a start reads quickly, at most half of the ring, less
-    /// when memory is short.
+    /// The write-ahead log should not be needed below this: what a start reads quickly, at most half of the ring.
     pub fn trim_goal(&self) -> Lsn {
         let quick = REPLAY_BYTES.max(self.logs.borrow().len() as u64 * REPLAY_BYTES_PER_LOG);
-        let mut keep = quick.min(self.wal.ring().bytes_max() / 2);
-        if self.memory.used_bytes() > self.memory.bytes_max() / 2 {
-            keep = keep.min(self.memory.bytes_max() as u64 / 4);
-        }
-        Lsn(self.wal.next().0.saturating_sub(keep))
+        Lsn(self.wal.next().0.saturating_sub(quick.min(self.wal.ring().bytes_max() / 2)))
+    }
+
+    /// Nothing below this should be in memory only: half of it, less when it is short. What is written back already counts
+    /// for nothing here, because it can be dropped at any time: many partitions would be written back in small pieces for it.
+    fn memory_goal(&self) -> Lsn {
+        let (used, max) = (self.memory.used_bytes(), self.memory.bytes_max());
+        let keep = if used > max / 4 * 3 { max / 4 } else { max / 2 };
+        Lsn(self.wal.next().0.saturating_sub(keep as u64))
     }
 
     /// Lets go of what no log needs.

@@ -132,8 +132,10 @@ impl Log {
         let now = self.volume.runtime.now();
         state.last_append = now;
         state.dirty_since.get_or_insert(now);
+        let unwritten = state.unwritten_bytes;
         state.unwritten_bytes += batch.len() as u64;
-        if state.unwritten_bytes >= WRITE_BACK_BYTES {
+        // Not with every batch that comes while it is at work.
+        if unwritten / WRITE_BACK_BYTES != state.unwritten_bytes / WRITE_BACK_BYTES {
             self.volume.wake.notify_one();
         }
         state.assign_epoch(options.leader_epoch.0, base_offset);

@@ -24,6 +24,9 @@ impl Log {
     pub(super) async fn write_blocks(self: &Rc<Log>, rope: &mut Rope, position: u64, length: usize) -> io::Result<()> {
         let file = self.writable().await?;
         let disk = self.volume.runtime.disk();
+        // One call, and one hand-over to a kernel thread, instead of two.
+        let at_once = length <= CHUNK_BYTES;
+        let durability = if at_once { Durability::Durable } else { Durability::Buffered };
         let mut done = 0;
         while done < length {
             // A chunk of the pool is the aligned copy: fresh memory costs more than the copy.
@@ -32,11 +35,11 @@ impl Log {
             let at = position + done as u64;
             done += part.len();
             let checksums = self.write_checksums(at, &part).await;
-            let written = disk.write(&file, vec![part], at, Durability::Buffered, Lane::Background).await;
+            let written = disk.write(&file, vec![part], at, durability, Lane::Background).await;
             self.volume.memory.retire(chunk);
             checksums.and(written)?;
         }
-        disk.sync_data(&file, Lane::Background).await
+        if at_once { Ok(()) } else { disk.sync_data(&file, Lane::Background).await }
     }
 
     /// The active segment, open for writing; made if it is not there, durably.
@@ -66,7 +69,7 @@ impl Log {
     async fn write_checksums(&self, position: u64, blocks: &[u8]) -> io::Result<()> {
         let first = position / BLOCK_BYTES as u64;
         let entries = Bytes::from(encode_checksums(blocks));
-        let file = self.companion(FileKind::Checksums).await?;
+        let file = self.sidecar().await?;
         let disk = self.volume.runtime.disk();
         if first == 0 {
             let stated = self.state.borrow().files.stated;
@@ -76,6 +79,16 @@ impl Log {
             return disk.write(&file, whole, 0, Durability::Buffered, Lane::Background).await;
         }
         disk.write(&file, vec![entries], checksum_position(first), Durability::Buffered, Lane::Background).await
+    }
+
+    async fn sidecar(&self) -> io::Result<File> {
+        let known = self.state.borrow().files.sidecar.clone();
+        if let Some(file) = known {
+            return Ok(file);
+        }
+        let file = self.companion(FileKind::Checksums).await?;
+        self.state.borrow_mut().files.sidecar = Some(file.clone());
+        Ok(file)
     }
 
     pub(super) async fn companion(&self, kind: FileKind) -> io::Result<File> {

@@ -56,6 +56,8 @@ pub(crate) struct Files {
     pub snapshots: BTreeSet<i64>,
     /// It, open for writing.
     pub file: Option<File>,
+    /// Its sidecar, open for writing.
+    pub sidecar: Option<File>,
     /// Somebody is writing back.
     pub busy: bool,
 }
@@ -74,6 +76,7 @@ impl Files {
             stated: IndexStatement::default(),
             snapshots: BTreeSet::new(),
             file: None,
+            sidecar: None,
             busy: false,
         }
     }
@@ -154,8 +157,12 @@ impl State {
 
     /// The oldest entry of the write-ahead log that this log still needs.
     pub fn needed_lsn(&self) -> Option<Lsn> {
-        let unwritten = self.tail.from(self.files.next_offset).next().map(|batch| batch.lsn);
-        [unwritten, self.files.synced_lsn, self.log_start_lsn].into_iter().flatten().min()
+        [self.unwritten_lsn(), self.files.synced_lsn, self.log_start_lsn].into_iter().flatten().min()
+    }
+
+    /// The entry of the oldest batch that is in the write-ahead log only.
+    pub fn unwritten_lsn(&self) -> Option<Lsn> {
+        self.tail.from(self.files.next_offset).next().map(|batch| batch.lsn)
     }
 
     /// Batches for one round of write-back: committed, of one segment, about `bytes_max`.

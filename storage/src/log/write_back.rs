@@ -212,6 +212,7 @@ impl Log {
         state.files.indexer = Indexer::new(Offset(base_offset), interval);
         state.files.stated = IndexStatement::default();
         state.files.file = None;
+        state.files.sidecar = None;
         Ok(())
     }
 
@@ -233,6 +234,7 @@ impl Log {
         self.report(progress).await?;
         let mut state = self.state.borrow_mut();
         state.files.file = None;
+        state.files.sidecar = None;
         // Whoever appended meanwhile is not covered, but the file is settled all the same.
         if state.files.next_offset == end {
             state.files.synced_lsn = None;
