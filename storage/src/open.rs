@@ -217,7 +217,7 @@ impl Opening<'_> {
             files.indexer = Indexer::resume(offsets, times, base, self.config.index_interval_bytes);
         }
         if files.segments.contains_key(&files.active) && (!settled || known.is_none()) {
-            let header = ChecksumHeader { log: self.id, base_offset: base, indexes: files.stated };
+            let header = ChecksumHeader::new(self.id, base, files.stated);
             let blocks = Some(from / BLOCK_BYTES as u64);
             write_header(runtime, self.path, &header, blocks).await?;
         }
@@ -230,7 +230,7 @@ impl Opening<'_> {
             return Ok(());
         }
         files.stated = files.indexer.statement();
-        let header = ChecksumHeader { log: self.id, base_offset: Offset(files.active), indexes: files.stated };
+        let header = ChecksumHeader::new(self.id, Offset(files.active), files.stated);
         segment_index::store(&self.volume.runtime, self.path, &files.indexer, &header).await
     }
 

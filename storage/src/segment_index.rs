@@ -71,6 +71,7 @@ pub(crate) async fn load(
 /// sidecar's header if that states everything.
 pub(crate) async fn open_closed(runtime: &Runtime, segment: &Segment, log: LogId, interval: u64) -> io::Result<()> {
     let header = read_header(runtime, segment.directory(), log, segment.base_offset).await?;
+    segment.header.set(header);
     if let Some(header) = header.filter(|header| header.indexes.covered_bytes > 0) {
         let stated = header.indexes;
         let sizes = [(FileKind::OffsetIndex, stated.offsets.bytes), (FileKind::TimeIndex, stated.times.bytes)];
@@ -80,7 +81,6 @@ pub(crate) async fn open_closed(runtime: &Runtime, segment: &Segment, log: LogId
             whole &= found.is_ok_and(|found| found == u64::from(bytes));
         }
         if whole {
-            segment.header.set(Some(header));
             segment.max_timestamp.set(stated.max_timestamp_ms);
             return Ok(());
         }
@@ -116,7 +116,9 @@ pub(crate) async fn rebuild(runtime: &Runtime, segment: &Segment, log: LogId, in
         return Ok(());
     }
     indexer.finish();
-    let header = ChecksumHeader { log, base_offset: Offset(segment.base_offset), indexes: indexer.statement() };
+    let cleaned_to = segment.header.get().and_then(|header| header.cleaned_to);
+    let header = ChecksumHeader::new(log, Offset(segment.base_offset), indexer.statement());
+    let header = ChecksumHeader { cleaned_to, ..header };
     store(runtime, segment.directory(), &indexer, &header).await?;
     segment.forget_index();
     segment.header.set(Some(header));

@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod audit;
 pub mod broker_config;
+mod cleaner_config;
 pub mod definition;
 pub mod describe;
 pub mod docs;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::codecs::{Compression, compress};
 use super::error::BatchError;
 use super::header::{BatchHeader, BatchView, CRC_COVER, HEADER_BYTES, LOG_OVERHEAD, NO_TIMESTAMP};
-use super::record::Header;
+use super::record::{Header, Record};
 use super::varint;
 
 /// A record to be written.
@@ -64,6 +64,22 @@ impl BatchBuilder {
         put_fields(&mut self.body, offset_delta, timestamp_delta, &record);
         self.header.records_count += 1;
         self.header.last_offset_delta = self.header.last_offset_delta.max(offset_delta);
+        Ok(())
+    }
+
+    /// Appends a record of another batch as it is encoded there. Right only if both batches have the same base offset
+    /// and base timestamp; so no record may be appended otherwise.
+    pub fn append_encoded(&mut self, record: &Record<'_>) -> Result<(), BatchError> {
+        if !self.header.is_log_append_time() {
+            let before = if self.header.records_count == 0 { NO_TIMESTAMP } else { self.header.max_timestamp };
+            self.header.max_timestamp = before.max(record.timestamp_ms);
+        }
+        if self.body.len() + record.encoded.len() > i32::MAX as usize - HEADER_BYTES {
+            return Err(BatchError::TooLarge);
+        }
+        self.body.extend_from_slice(record.encoded);
+        self.header.records_count += 1;
+        self.header.last_offset_delta = self.header.last_offset_delta.max(record.offset_delta);
         Ok(())
     }
 

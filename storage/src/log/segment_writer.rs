@@ -143,7 +143,7 @@ impl Log {
     }
 
     fn sidecar_header(&self, indexes: IndexStatement) -> ChecksumHeader {
-        ChecksumHeader { log: self.id, base_offset: Offset(self.active()), indexes }
+        ChecksumHeader::new(self.id, Offset(self.active()), indexes)
     }
 
     /// Writes the last, partial block and cuts the file to its exact length. Returns that length.

@@ -55,7 +55,7 @@ impl Background {
 }
 
 /// On Linux nice(2) applies to the calling thread alone.
-fn lower_priority() {
+pub(super) fn lower_priority() {
     if let Err(error) = rustix::process::nice(NICE_STEPS) {
         tracing::debug!(%error, "background threads keep their priority");
     }

@@ -1,6 +1,6 @@
 //! Core threads: one operating system thread per core, with a single-threaded tokio runtime, a disk and a clock.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::{Once, OnceLock, mpsc};
@@ -10,7 +10,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustix::thread::CpuSet;
 use tokio::task::LocalSet;
 
+use super::background::lower_priority;
 use super::backend::{self, Backend, BackendError};
+use super::file_thread::FileThread;
 use super::{Disk, LocalFuture, Monotonic, Platform, Runtime};
 
 /// A core to start.
@@ -98,7 +100,7 @@ impl Core {
             let _local = local.enter();
             backend::open(backend, number)?
         };
-        let runtime = Runtime::new(Rc::new(NativePlatform { disk, backend }));
+        let runtime = Runtime::new(Rc::new(NativePlatform { disk, backend, number, aside: OnceCell::new() }));
         Ok(Core { local, runtime, tokio })
     }
 }
@@ -107,6 +109,22 @@ impl Core {
 struct NativePlatform {
     disk: Box<dyn Disk>,
     backend: &'static str,
+    number: usize,
+    /// For [`Platform::run_aside`]; started when it is needed.
+    aside: OnceCell<Option<FileThread>>,
+}
+
+impl NativePlatform {
+    fn start_aside(&self) -> Option<FileThread> {
+        let thread = FileThread::start(&format!("aside-{}", self.number));
+        let thread = thread.inspect_err(|error| tracing::warn!(%error, "no thread for work aside: cores do it")).ok()?;
+        // Runs at once; nobody waits for it.
+        drop(thread.run(|| {
+            lower_priority();
+            Ok(())
+        }));
+        Some(thread)
+    }
 }
 
 impl Platform for NativePlatform {
@@ -134,6 +152,16 @@ impl Platform for NativePlatform {
     fn spawn(&self, task: LocalFuture<()>) {
         #[expect(clippy::disallowed_methods, reason = "this is the runtime's own spawn")]
         tokio::task::spawn_local(task);
+    }
+
+    fn run_aside(&self, work: Box<dyn FnOnce() + Send>) {
+        match self.aside.get_or_init(|| self.start_aside()) {
+            Some(thread) => drop(thread.run(move || {
+                work();
+                Ok(())
+            })),
+            None => work(),
+        }
     }
 
     fn backend(&self) -> &'static str {
@@ -253,6 +281,18 @@ mod tests {
         });
         core.unwrap().join();
         assert_eq!(receiver.recv().unwrap(), (Some(41), true, Some("core-7".to_owned()), "threads"));
+    }
+
+    #[test]
+    fn work_aside_leaves_the_core_free() {
+        let done = block_on(Backend::Threads, |runtime| async move {
+            let (release, held) = mpsc::channel::<()>();
+            let aside = runtime.aside(move || (held.recv().is_ok(), std::thread::current().name().map(str::to_owned)));
+            // Reached only because the core does not wait.
+            release.send(()).unwrap();
+            aside.await
+        });
+        assert_eq!(done.unwrap(), Some((true, Some("aside-0".to_owned()))));
     }
 
     #[test]

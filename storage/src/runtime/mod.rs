@@ -195,6 +195,9 @@ pub trait Platform {
     fn sleep_until(&self, at: Monotonic) -> LocalFuture<()>;
     /// Runs `task` on this core until it is done.
     fn spawn(&self, task: LocalFuture<()>);
+    /// Runs `work` on a thread of lower priority, one after the other. It must not block for long: the runtime's end
+    /// waits for it.
+    fn run_aside(&self, work: Box<dyn FnOnce() + Send>);
     /// Name of the back end as in `msgloop.io.backend`: `uring`, `threads`, `glommio` or `simulated`.
     fn backend(&self) -> &'static str;
 }
@@ -261,6 +264,20 @@ impl Runtime {
             // The receiver may be gone: the caller no longer cares.
             let _ = sender.send(task.await);
         });
+        async move { receiver.await.ok() }
+    }
+
+    /// Does what would keep this core busy for too long on a thread of lower priority; `None` if the runtime was shut
+    /// down first.
+    pub fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = Option<T>> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.platform.run_aside(Box::new(move || {
+            // The receiver may be gone: the caller no longer cares.
+            let _ = sender.send(work());
+        }));
         async move { receiver.await.ok() }
     }
 

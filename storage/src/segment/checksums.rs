@@ -83,9 +83,21 @@ pub struct ChecksumHeader {
     pub base_offset: Offset,
     /// Its indexes.
     pub indexes: IndexStatement,
+    /// Set once the segment was compacted: the offset after it, where the next one begins. Only then may offsets be
+    /// missing in it.
+    pub cleaned_to: Option<Offset>,
 }
 
+/// Flag: the segment was compacted.
+const CLEANED: u32 = 1;
+
 impl ChecksumHeader {
+    /// Of a segment that holds every offset.
+    #[must_use]
+    pub fn new(log: LogId, base_offset: Offset, indexes: IndexStatement) -> ChecksumHeader {
+        ChecksumHeader { log, base_offset, indexes, cleaned_to: None }
+    }
+
     /// The first 128 bytes of the file.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; HEADER_BYTES] {
@@ -103,6 +115,10 @@ impl ChecksumHeader {
             bytes[at + 4..at + 8].copy_from_slice(&digest.crc.to_be_bytes());
         }
         bytes[72..80].copy_from_slice(&self.indexes.max_timestamp_ms.to_be_bytes());
+        if let Some(next) = self.cleaned_to {
+            bytes[36..40].copy_from_slice(&CLEANED.to_be_bytes());
+            bytes[80..88].copy_from_slice(&next.0.to_be_bytes());
+        }
         let crc = crc32c::crc32c(&bytes[..HEADER_CRC_AT]);
         bytes[HEADER_CRC_AT..].copy_from_slice(&crc.to_be_bytes());
         bytes
@@ -134,7 +150,9 @@ impl ChecksumHeader {
             times: digest(64),
             max_timestamp_ms: i64::from_be_bytes(field(header, 72)),
         };
-        Ok(ChecksumHeader { log, base_offset: Offset(i64::from_be_bytes(field(header, 40))), indexes })
+        let cleaned = u32::from_be_bytes(field(header, 36)) & CLEANED != 0;
+        let cleaned_to = cleaned.then(|| Offset(i64::from_be_bytes(field(header, 80))));
+        Ok(ChecksumHeader { log, base_offset: Offset(i64::from_be_bytes(field(header, 40))), indexes, cleaned_to })
     }
 }
 
@@ -207,13 +225,15 @@ mod tests {
         let log = LogId { topic_id: Uuid([7; 16]), partition: 3 };
         let (offsets, times) = (IndexDigest::of(b"offsets"), IndexDigest::of(b"times"));
         let indexes = IndexStatement { covered_bytes: 1 << 40, offsets, times, max_timestamp_ms: 1_700_000_000_000 };
-        ChecksumHeader { log, base_offset: Offset(5_000_000_000), indexes }
+        ChecksumHeader::new(log, Offset(5_000_000_000), indexes)
     }
 
     #[test]
     fn the_header_comes_back_and_damage_is_found() {
         let bytes = header().to_bytes();
         assert_eq!(ChecksumHeader::parse(&bytes).unwrap(), header());
+        let cleaned = ChecksumHeader { cleaned_to: Some(Offset(5_000_000_900)), ..header() };
+        assert_eq!(ChecksumHeader::parse(&cleaned.to_bytes()).unwrap(), cleaned);
         assert_eq!(ChecksumHeader::parse(&bytes[..127]).unwrap_err().position, 127);
         for at in 0..HEADER_BYTES {
             let mut damaged = bytes;

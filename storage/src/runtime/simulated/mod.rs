@@ -255,6 +255,10 @@ impl Platform for SimulatedCore {
         self.world.executor.spawn(task);
     }
 
+    fn run_aside(&self, work: Box<dyn FnOnce() + Send>) {
+        self.world.executor.spawn(Box::pin(async move { work() }));
+    }
+
     fn backend(&self) -> &'static str {
         "simulated"
     }
