@@ -11,6 +11,7 @@ use protocol::Uuid;
 use storage::runtime::LocalFuture;
 use storage::{LogId, LogSpec, PARTITION_METADATA, StorageError};
 
+use crate::config::cleaner_config;
 use crate::config::{BrokerConfig, topic_config};
 use crate::metadata::{ImageChange, MetadataImage, NewPartition, ResourceId, change_between};
 use crate::net::ConnectionLimits;
@@ -159,6 +160,9 @@ fn leadership(shard: &Shard, image: &MetadataImage, id: LogId) -> Leadership {
 /// Topics' own configs, or all of them when the broker's defaults have changed.
 fn reconfigure_here(shard: Rc<Shard>, change: Arc<ImageChange>, image: Arc<MetadataImage>) -> LocalFuture<()> {
     Box::pin(async move {
+        if change.broker_configs {
+            shard.engine().set_cleaner(cleaner_config(&shard.config().settings, shard.shards().cores()));
+        }
         for partition in shard.partitions() {
             let topic = partition.topic();
             if change.broker_configs || change.reconfigured.iter().any(|name| &**name == topic) {

@@ -24,7 +24,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use crate::assignments;
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, cleaner_config};
 use crate::failures::Failures;
 use crate::housekeeping;
 use crate::metadata::{MetadataError, MetadataImage, MetadataLog, MetadataRecord, metadata_log_spec};
@@ -347,6 +347,7 @@ fn registration(image: &MetadataImage, node_id: i32, rack: Option<String>, clust
 async fn finish_recovery(shard: Rc<Shard>) -> Result<RecoveryReport, StorageError> {
     let interval_ms = u64::try_from(shard.config().retention_check_interval_ms).unwrap_or(u64::MAX);
     shard.engine().set_retention_interval(Duration::from_millis(interval_ms.max(1)));
+    shard.engine().set_cleaner(cleaner_config(&shard.config().settings, shard.shards().cores()));
     shard.engine().finish_recovery().await
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use bytes::{Bytes, BytesMut};
 use protocol::records::{BatchHeader, BatchView, HEADER_BYTES};
 
+use crate::compaction::swap::{self, SWAP_FILE};
 use crate::error::StorageError;
 use crate::ids::{LogId, Offset};
 use crate::leader_epochs::LeaderEpochs;
@@ -105,7 +106,8 @@ impl PartitionCheck<'_> {
         inspect_batch: Inspect<'_>,
     ) -> std::io::Result<()> {
         let synced = recovered.synced.as_ref().map(|(_, synced)| synced);
-        let segments = self.files(synced, findings).await?;
+        let names = self.names(findings).await?;
+        let segments = self.files(&names, synced, findings).await?;
         let log_start = self.log_start(&segments, recovered, findings).await?;
         let mut shown = |batch: BatchView<'_>| {
             let found = FoundBatch { log: self.id, topic: self.topic, log_start, batch };
@@ -116,8 +118,8 @@ impl PartitionCheck<'_> {
             let newest = synced.filter(|synced| synced.segment_base_offset == base);
             let counted = newest.map_or(bytes, |synced| synced.synced_bytes);
             let residue = newest.map_or_else(Bytes::new, |synced| synced.residue.clone());
-            let (runtime, id, path) = (self.runtime, self.id, self.path);
-            let segment = SegmentCheck { runtime, id, path, base, bytes: counted, residue, partial: newest.is_some() };
+            let (runtime, id, path, names, partial) = (self.runtime, self.id, self.path, &names, newest.is_some());
+            let segment = SegmentCheck { runtime, id, path, names, base, bytes: counted, residue, partial };
             if bytes < counted {
                 segment.find(
                     findings,
@@ -155,17 +157,33 @@ impl PartitionCheck<'_> {
         }
     }
 
+    /// The files, by the names they will have once compaction has replaced what it was about to replace when the process
+    /// ended: the next start does the rest.
+    async fn names(&self, findings: &mut Vec<Finding>) -> std::io::Result<BTreeMap<String, String>> {
+        let names = self.runtime.disk().list(self.path).await?;
+        match swap::pending(self.runtime, self.path).await? {
+            Some(Ok(swap)) => return Ok(swap.outcome(names)),
+            Some(Err(error)) => {
+                let (file, what) = (self.path.join(SWAP_FILE), error.reason.to_owned());
+                findings.push(Finding { file, position: error.position, what });
+            }
+            None => {}
+        }
+        Ok(names.into_iter().map(|name| (name.clone(), name)).collect())
+    }
+
     /// Checks the files that are of the partition as a whole; returns the segments that count, and their sizes.
     async fn files(
         &self,
+        names: &BTreeMap<String, String>,
         synced: Option<&SegmentSynced>,
         findings: &mut Vec<Finding>,
     ) -> std::io::Result<BTreeMap<i64, u64>> {
         // What the newest segment holds may still be in the write-ahead log as a whole; it then needs no file yet.
         let mut segments: BTreeMap<i64, u64> = synced.iter().map(|synced| (synced.segment_base_offset, 0)).collect();
-        for name in self.runtime.disk().list(self.path).await? {
-            let file = self.path.join(&name);
-            match parse_file_name(&name) {
+        for (name, called) in names {
+            let file = self.path.join(called);
+            match parse_file_name(name) {
                 Some((base, FileKind::Log)) if synced.is_none_or(|synced| base.0 <= synced.segment_base_offset) => {
                     let bytes = self.runtime.disk().stat(&file).await?.bytes;
                     segments.insert(base.0, bytes);
@@ -211,6 +229,8 @@ struct SegmentCheck<'a> {
     runtime: &'a Runtime,
     id: LogId,
     path: &'a Path,
+    /// What the partition's files are called for the time being.
+    names: &'a BTreeMap<String, String>,
     base: i64,
     /// Bytes of the file that count.
     bytes: u64,
@@ -222,7 +242,8 @@ struct SegmentCheck<'a> {
 
 impl SegmentCheck<'_> {
     fn file(&self, kind: FileKind) -> PathBuf {
-        self.path.join(file_name(Offset(self.base), kind))
+        let name = file_name(Offset(self.base), kind);
+        self.path.join(self.names.get(&name).unwrap_or(&name))
     }
 
     fn find(&self, findings: &mut Vec<Finding>, kind: FileKind, position: u64, what: String) {
@@ -250,10 +271,17 @@ impl SegmentCheck<'_> {
         };
         let checksums = checksums.filter(|_| !self.partial);
         let stated = checksums.map(|checksums| checksums.header.indexes).unwrap_or_default();
+        // Only compaction leaves gaps, and says so.
+        let cleaned_to = checksums.and_then(|checksums| checksums.header.cleaned_to);
         let next_offset = self.check_batches(findings, checksums, shown).await?;
         self.check_indexes(findings, next_offset).await?;
         self.check_statement(findings, stated).await?;
-        Ok(next_offset)
+        let (Some(end), Some(next_offset)) = (cleaned_to, next_offset) else { return Ok(next_offset) };
+        if next_offset > end.0 {
+            let what = format!("offset {} follows, but the segment ends before {}", next_offset - 1, end.0);
+            self.find(findings, FileKind::Log, self.bytes, what);
+        }
+        Ok(Some(end.0))
     }
 
     /// Up to `length` bytes at `start`, of the file and then of what follows it.
@@ -281,6 +309,7 @@ impl SegmentCheck<'_> {
             0 => None,
             _ => Some(self.runtime.disk().open(&self.file(FileKind::Log), OpenOptions::default()).await?),
         };
+        let has_gaps = checksums.is_some_and(|checksums| checksums.header.cleaned_to.is_some());
         let end = self.bytes + self.residue.len() as u64;
         let (mut position, mut next_offset, mut wanted) = (0, self.base, READ_BYTES);
         while position < end {
@@ -311,6 +340,9 @@ impl SegmentCheck<'_> {
                 }
                 if header.base_offset < next_offset {
                     let what = format!("offset {} follows {}", header.base_offset, next_offset - 1);
+                    self.find(findings, FileKind::Log, start + at as u64, what);
+                } else if header.base_offset > next_offset && !has_gaps {
+                    let what = format!("offsets from {next_offset} to {} are missing", header.base_offset - 1);
                     self.find(findings, FileKind::Log, start + at as u64, what);
                 }
                 next_offset = header.last_offset() + 1;

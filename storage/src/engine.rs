@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use protocol::Uuid;
 
+use crate::compaction::CleanerConfig;
+use crate::compaction::run::{Tools, run};
 use crate::error::StorageError;
 use crate::health::Health;
 use crate::ids::LogId;
@@ -89,6 +91,7 @@ struct Inner {
     volumes: Vec<Rc<Volume>>,
     report: RefCell<RecoveryReport>,
     retention_interval: Rc<Cell<Duration>>,
+    cleaner: Rc<Tools>,
 }
 
 impl Engine {
@@ -102,7 +105,15 @@ impl Engine {
             volumes.push(volume);
         }
         let retention_interval = Rc::new(Cell::new(retention::INTERVAL));
-        Ok(Engine { inner: Rc::new(Inner { memory, volumes, report: RefCell::new(report), retention_interval }) })
+        Ok(Engine {
+            inner: Rc::new(Inner {
+                memory,
+                volumes,
+                report: RefCell::new(report),
+                retention_interval,
+                cleaner: Rc::default(),
+            }),
+        })
     }
 
     /// Opens or creates a partition's log. A creation is durable before this returns.
@@ -128,6 +139,11 @@ impl Engine {
             runtime.spawn(write_back::run(volume.clone()));
             runtime.spawn(retention::run(Rc::downgrade(volume), self.inner.retention_interval.clone()));
         }
+        if let Some(first) = self.inner.volumes.first() {
+            let volumes = self.inner.volumes.iter().map(Rc::downgrade).collect();
+            let runtime = first.runtime.clone();
+            runtime.spawn(run(runtime.clone(), volumes, self.inner.cleaner.clone()));
+        }
         Ok(self.inner.report.borrow().clone())
     }
 
@@ -143,6 +159,11 @@ impl Engine {
     /// How often retention looks at every log (`log.retention.check.interval.ms`); takes effect after the current wait.
     pub fn set_retention_interval(&self, interval: Duration) {
         self.inner.retention_interval.set(interval);
+    }
+
+    /// How compaction works (`log.cleaner.*`); takes effect with the next piece it reads.
+    pub fn set_cleaner(&self, config: CleanerConfig) {
+        self.inner.cleaner.set_config(config);
     }
 
     /// An open log.
@@ -201,6 +222,7 @@ impl Engine {
         let mut statistics = Statistics {
             tail_bytes: self.inner.memory.used_bytes() as u64,
             tail_bytes_max: self.inner.memory.bytes_max() as u64,
+            cleaner: *self.inner.cleaner.statistics.borrow(),
             reservations_waiting: self.inner.memory.waiting() as u64,
             ..Statistics::default()
         };

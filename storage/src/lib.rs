@@ -4,6 +4,7 @@
 //! [`log`] (one partition).
 
 pub mod check;
+pub mod compaction;
 pub mod directory;
 pub mod engine;
 pub mod error;
@@ -30,6 +31,7 @@ mod volume;
 pub mod wal;
 mod write_back;
 
+pub use compaction::{CleanerConfig, CleanerStatistics, CompactionConfig};
 pub use engine::{Engine, EngineOptions, LogDirectory, LogSpec, RecoveryReport, Reservation};
 pub use error::{AppendError, FormatError, StorageError};
 pub use ids::{LeaderEpoch, LogId, Offset};

@@ -4,7 +4,7 @@ pub(crate) mod aborted;
 mod append;
 mod delete;
 mod lookup;
-mod read;
+pub(crate) mod read;
 pub(crate) mod report;
 mod segment_writer;
 pub(crate) mod state;
@@ -12,13 +12,14 @@ pub(crate) mod write_back;
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
 use protocol::records::Compression;
 use tokio::sync::Notify;
 
+use crate::compaction::CompactionConfig;
 use crate::error::StorageError;
 use crate::ids::{LeaderEpoch, LogId, Offset};
 use crate::producer_state::{FirstBatch, ProducerEntry, Verification, VerificationGuard};
@@ -66,6 +67,18 @@ pub struct LogConfig {
     pub validate_records: bool,
     /// Idle time after which a producer's state is forgotten.
     pub producer_id_expiration_ms: i64,
+    /// What concerns compaction.
+    pub compaction: CompactionConfig,
+}
+
+impl LogConfig {
+    /// After how long a segment is rolled; a compacted one soon enough to be cleaned in time (`LogConfig.maxSegmentMs`).
+    pub(crate) fn roll_ms(&self) -> i64 {
+        match self.compaction.max_lag_ms {
+            max_lag_ms @ 1.. if self.cleanup_compact => self.segment_ms.min(max_lag_ms),
+            _ => self.segment_ms,
+        }
+    }
 }
 
 /// Who appends (AppendOrigin.java).
@@ -333,6 +346,11 @@ impl Log {
         written
     }
 
+    /// Its directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn volume(&self) -> &Rc<Volume> {
         &self.volume
     }
@@ -390,6 +408,7 @@ pub(crate) mod tests {
             durability_os: false,
             validate_records: false,
             producer_id_expiration_ms: 86_400_000,
+            compaction: Default::default(),
         }
     }
 }

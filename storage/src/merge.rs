@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use crate::compaction::CompactionConfig;
 use crate::engine::{Engine, EngineOptions, LogDirectory, LogSpec, RecoveryReport};
 use crate::error::StorageError;
 use crate::ids::LogId;
@@ -153,6 +154,7 @@ fn replay_config() -> LogConfig {
         durability_os: false,
         validate_records: false,
         producer_id_expiration_ms: i64::MAX,
+        compaction: CompactionConfig::default(),
     }
 }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use protocol::Uuid;
 use protocol::records::{BatchHeader, BatchView, HEADER_BYTES};
 
+use crate::compaction::swap::{self, SWAP_FILE};
 use crate::engine::LogSpec;
 use crate::error::StorageError;
 use crate::ids::{LogId, Offset};
@@ -21,8 +22,8 @@ use crate::producer_state::ProducerState;
 use crate::recovery::RecoveredLog;
 use crate::runtime::{BLOCK_BYTES, Durability, Lane, OpenOptions, Runtime};
 use crate::segment::{
-    ChecksumHeader, DELETED_SUFFIX, FileKind, IndexDigest, IndexStatement, IndexedBatch, Indexer, file_name,
-    parse_file_name,
+    CLEANED_SUFFIX, ChecksumHeader, DELETED_SUFFIX, FileKind, IndexDigest, IndexStatement, IndexedBatch, Indexer,
+    file_name, parse_file_name,
 };
 use crate::segment_file::{Segment, read_whole, segment_bases};
 use crate::segment_index::{self, open_closed, read_header, write_header};
@@ -107,10 +108,14 @@ impl Opening<'_> {
     /// The segments, cut to what counts.
     async fn files(&self, synced: Option<&SegmentSynced>) -> Result<Files, StorageError> {
         let disk = self.volume.runtime.disk();
-        let names = disk.list(self.path).await.map_err(|error| self.failed(&error))?;
+        let mut names = disk.list(self.path).await.map_err(|error| self.failed(&error))?;
+        if names.iter().any(|name| name == SWAP_FILE) {
+            self.finish_swap().await?;
+            names = disk.list(self.path).await.map_err(|error| self.failed(&error))?;
+        }
         let newest = synced.map(|synced| synced.segment_base_offset);
         for name in &names {
-            if name.ends_with(DELETED_SUFFIX) || name.ends_with(".tmp") {
+            if [DELETED_SUFFIX, CLEANED_SUFFIX, ".tmp"].iter().any(|suffix| name.ends_with(suffix)) {
                 // On its way out, or never finished, when the process ended.
                 disk.remove_file(&self.path.join(name)).await.map_err(|error| self.failed(&error))?;
             }
@@ -142,6 +147,16 @@ impl Opening<'_> {
             self.cut(&mut files, synced).await?;
         }
         Ok(files)
+    }
+
+    /// Compaction had decided what replaces what when the process ended: the rest is done now.
+    async fn finish_swap(&self) -> Result<(), StorageError> {
+        let runtime = &self.volume.runtime;
+        let swap = swap::pending(runtime, self.path).await.map_err(|error| self.failed(&error))?;
+        let Some(swap) = swap else { return Ok(()) };
+        let swap = swap.map_err(|error| error.in_file(self.path.join(SWAP_FILE).display().to_string()))?;
+        let finished = swap::finish(runtime, self.path, &swap).await;
+        finished.map_err(|error| self.volume.health.write_failed("replacing compacted segments", &error))
     }
 
     /// Cuts the newest segment to what the write-ahead log says is synced.

@@ -127,6 +127,10 @@ impl Log {
             .map(|one| one.base_offset)
             .collect();
         for base in expendable.into_iter().filter(|base| *base != self.active()) {
+            if self.state().cleaning.busy {
+                // Its files may be replaced right now; the next round removes them.
+                return Ok(());
+            }
             let removed = self.state_mut().files.segments.remove(&base);
             if let Some(segment) = removed {
                 self.retire(segment).await?;

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 
 use bytes::{Bytes, BytesMut};
+use protocol::records::BatchHeader;
 
 use crate::ids::Offset;
-use crate::runtime::{Durability, File, Lane, OpenOptions, Runtime};
+use crate::runtime::{BLOCK_BYTES, Durability, File, Lane, OpenOptions, Runtime};
 use crate::segment::{
     ChecksumHeader, FileKind, IndexDigest, IndexStatement, OffsetIndex, TimeIndex, TransactionIndex, file_name,
     parse_file_name,
@@ -37,6 +38,12 @@ pub(crate) struct Segment {
     pub rebuilding: Cell<bool>,
     /// It has a transaction index.
     pub has_aborted: Cell<bool>,
+    /// Its first batch's largest timestamp, once it was needed.
+    first_timestamp: Cell<Option<i64>>,
+    /// Others have taken its place: what is read by its names may be theirs.
+    replaced: Cell<bool>,
+    /// Stands for its files as long as they do not have their names yet.
+    pinned: RefCell<Option<Pinned>>,
     directory: Rc<PathBuf>,
     file: RefCell<Option<File>>,
     offsets: RefCell<Option<Rc<OffsetIndex<Bytes>>>>,
@@ -53,6 +60,9 @@ impl Segment {
             header: Cell::default(),
             rebuilding: Cell::default(),
             has_aborted: Cell::new(false),
+            first_timestamp: Cell::default(),
+            replaced: Cell::default(),
+            pinned: RefCell::default(),
             directory,
             file: RefCell::default(),
             offsets: RefCell::default(),
@@ -74,6 +84,9 @@ impl Segment {
     /// The log, open for reading past the page cache: the blocks were written past it, so that it holds none of them, and a
     /// copy out of it costs more than the read itself.
     pub async fn open(self: &Rc<Segment>, runtime: &Runtime, open: &OpenSegments) -> io::Result<File> {
+        if let Some(pinned) = self.pinned.borrow().as_ref() {
+            return Ok(pinned.file.clone());
+        }
         open.touch(self);
         let known = self.file.borrow().clone();
         if let Some(file) = known {
@@ -118,7 +131,14 @@ impl Segment {
         kind: FileKind,
         digest: impl Fn(IndexStatement) -> IndexDigest,
     ) -> io::Result<Bytes> {
+        if let Some(pinned) = self.pinned.borrow().as_ref() {
+            return Ok(if kind == FileKind::OffsetIndex { pinned.offsets.clone() } else { pinned.times.clone() });
+        }
         let bytes = read_whole(runtime, &self.path(kind)).await?.freeze();
+        if self.is_replaced() {
+            // It may be another segment's; whoever asked has to ask again.
+            return Ok(Bytes::new());
+        }
         // Looked up only now: it may have been made again while the file was read.
         let Some(header) = self.header.get().filter(|header| header.indexes.covered_bytes > 0) else {
             return Ok(bytes);
@@ -151,11 +171,52 @@ impl Segment {
             return Ok(index);
         }
         let path = self.path(FileKind::TransactionIndex);
-        let bytes = read_whole(runtime, &path).await?.freeze();
+        let pinned = self.pinned.borrow().as_ref().map(|pinned| pinned.transactions.clone());
+        let bytes = match pinned {
+            Some(bytes) => bytes,
+            None => read_whole(runtime, &path).await?.freeze(),
+        };
         let damaged = |error| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", path.display()));
         let index = Rc::new(TransactionIndex::parse(Offset(self.base_offset), bytes).map_err(damaged)?);
         *self.transactions.borrow_mut() = Some(index.clone());
         Ok(index)
+    }
+
+    /// Whether offsets may be missing in it: compaction says so in the sidecar; without one they may not.
+    pub fn has_gaps(&self) -> bool {
+        self.header.get().is_some_and(|header| header.cleaned_to.is_some())
+    }
+
+    /// Largest timestamp of its first batch; -1 if it has none.
+    pub async fn first_timestamp(self: &Rc<Segment>, runtime: &Runtime, open: &OpenSegments) -> io::Result<i64> {
+        if let Some(known) = self.first_timestamp.get() {
+            return Ok(known);
+        }
+        let file = self.open(runtime, open).await?;
+        let block = runtime.disk().read(&file, 0, BLOCK_BYTES).await?;
+        let timestamp_ms = BatchHeader::parse(&block).map_or(-1, |header| header.max_timestamp);
+        self.first_timestamp.set(Some(timestamp_ms));
+        Ok(timestamp_ms)
+    }
+
+    /// Its files do not have their names yet: these are they.
+    pub fn pin(&self, pinned: Pinned) {
+        *self.pinned.borrow_mut() = Some(pinned);
+    }
+
+    /// Its files have their names.
+    pub fn unpin(&self) {
+        self.pinned.take();
+    }
+
+    /// Others take its place from now on.
+    pub fn set_replaced(&self) {
+        self.replaced.set(true);
+    }
+
+    /// Whether others have taken its place: what was read of it meanwhile may be theirs, and has to be read again.
+    pub fn is_replaced(&self) -> bool {
+        self.replaced.get()
     }
 
     /// Where a read of `offset` may begin, if a recent one ended there.
@@ -178,6 +239,18 @@ impl Segment {
         self.transactions.take();
         self.hints.take();
     }
+}
+
+/// Files of a segment that was compacted, before they have their names.
+pub(crate) struct Pinned {
+    /// The log, open for reading.
+    pub file: File,
+    /// The offset index.
+    pub offsets: Bytes,
+    /// The time index.
+    pub times: Bytes,
+    /// The transaction index.
+    pub transactions: Bytes,
 }
 
 /// The segments with something open, the one used last at the back.

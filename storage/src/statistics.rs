@@ -3,6 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use crate::compaction::CleanerStatistics;
+
 /// The most samples kept between two readings; later ones are dropped, the sums stay right.
 const SAMPLES_MAX: usize = 4096;
 
@@ -73,4 +75,6 @@ pub struct Statistics {
     pub write_back_lag_bytes: u64,
     /// Bytes written to segments since the start.
     pub write_back_bytes: u64,
+    /// What compaction did.
+    pub cleaner: CleanerStatistics,
 }

@@ -109,6 +109,11 @@ impl Volume {
         self.last_append.set(self.runtime.now());
     }
 
+    /// The logs that are compacted.
+    pub fn compacted_logs(&self) -> Vec<Rc<Log>> {
+        self.logs.borrow().values().filter(|log| log.state().config.cleanup_compact).cloned().collect()
+    }
+
     /// Writes the deletion down, then removes the files.
     pub async fn delete(&self, log: &Log) -> Result<(), StorageError> {
         self.health.check_failed()?;

@@ -17,6 +17,7 @@ pub mod table;
 pub mod topic_config;
 
 pub use broker_config::BrokerConfig;
+pub use cleaner_config::cleaner_config;
 pub use definition::{Check, Config, ConfigError, Effect, Kind, Synonym, Update, split_list};
 pub use listeners::{Listener, ListenerError};
 pub use load::{LoadError, Loaded, load, nearest_name};

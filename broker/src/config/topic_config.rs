@@ -1,6 +1,7 @@
 //! A topic's settings in force, as its log and its leader need them.
 
 use protocol::records::Compression;
+use storage::CompactionConfig;
 use storage::log::LogConfig;
 
 use crate::config::settings::{Settings, Values};
@@ -45,6 +46,12 @@ pub fn topic_log_config(overrides: &Values, settings: &Settings) -> LogConfig {
         durability_os: values.text("msgloop.durability") == "os",
         validate_records: values.text("msgloop.batch.validation") == "records",
         producer_id_expiration_ms: settings.number("producer.id.expiration.ms"),
+        compaction: CompactionConfig {
+            min_dirty_ratio: values.text("min.cleanable.dirty.ratio").parse().unwrap_or_default(),
+            delete_retention_ms: values.number("delete.retention.ms"),
+            min_lag_ms: values.number("min.compaction.lag.ms"),
+            max_lag_ms: values.number("max.compaction.lag.ms"),
+        },
     }
 }
 
@@ -103,6 +110,7 @@ mod tests {
         assert_eq!(config.log.message_timestamp_before_max_ms, i64::MAX);
         assert_eq!(config.log.compression, None);
         assert!(config.log.cleanup_delete && !config.log.cleanup_compact && !config.log.durability_os);
+        assert_eq!(config.log.compaction, CompactionConfig::default());
     }
 
     #[test]
@@ -112,10 +120,17 @@ mod tests {
             ("compression.type", "gzip"),
             ("compression.gzip.level", "4"),
             ("message.timestamp.type", "LogAppendTime"),
+            ("min.cleanable.dirty.ratio", "0.01"),
+            ("delete.retention.ms", "7"),
+            ("min.compaction.lag.ms", "8"),
+            ("max.compaction.lag.ms", "9"),
             ("msgloop.durability", "os"),
         ]);
         assert!(config.log.cleanup_delete && config.log.cleanup_compact && config.log.durability_os);
         assert!(config.log.log_append_time);
         assert_eq!(config.log.compression, Some(Compression::Gzip(4)));
+        let compaction =
+            CompactionConfig { min_dirty_ratio: 0.01, delete_retention_ms: 7, min_lag_ms: 8, max_lag_ms: 9 };
+        assert_eq!(config.log.compaction, compaction);
     }
 }

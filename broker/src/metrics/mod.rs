@@ -10,6 +10,7 @@ pub mod traffic;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use storage::CleanerStatistics;
 
 pub use report::{GroupActivity, Report};
 use traffic::Flow;
@@ -79,6 +80,45 @@ pub const METRICS: &[Metric] = &[
         "Bytes that are in the write-ahead log only.",
     ),
     metric(Counter, "msgloop_write_back_bytes_total", Unit::Bytes, &["core"], "Bytes written to segments."),
+    metric(Counter, "msgloop_compactions_total", Unit::Count, &["core"], "Passes of compaction over a log."),
+    metric(Counter, "msgloop_compaction_read_bytes_total", Unit::Bytes, &["core"], "Bytes that compaction read."),
+    metric(Counter, "msgloop_compaction_written_bytes_total", Unit::Bytes, &["core"], "Bytes that compaction wrote."),
+    metric(
+        Gauge,
+        "kafka_log_logcleaner_cleaner_recopy_percent",
+        Unit::Percent,
+        &["core"],
+        "Share of what the last compaction walked through that stayed.",
+    ),
+    metric(
+        Gauge,
+        "kafka_log_logcleaner_max_buffer_utilization_percent",
+        Unit::Percent,
+        &["core"],
+        "How full the key table was in the last compaction.",
+    ),
+    metric(Gauge, "kafka_log_logcleaner_max_clean_time_secs", Unit::Seconds, &["core"], "Time the last one took."),
+    metric(
+        Gauge,
+        "kafka_log_logcleanermanager_max_dirty_percent",
+        Unit::Percent,
+        &["core"],
+        "Dirty share of the dirtiest log.",
+    ),
+    metric(
+        Gauge,
+        "kafka_log_logcleanermanager_time_since_last_run_ms",
+        Unit::Milliseconds,
+        &["core"],
+        "Since compaction last looked for something to do.",
+    ),
+    metric(
+        Gauge,
+        "kafka_log_logcleanermanager_uncleanable_partitions_count",
+        Unit::Count,
+        &["core"],
+        "Partitions that are not compacted because they are damaged.",
+    ),
     metric(Gauge, "kafka_controller_kafkacontroller_activecontrollercount", Unit::Count, &[], "1 on the controller."),
     metric(Gauge, "kafka_controller_kafkacontroller_activebrokercount", Unit::Count, &[], "Brokers in service."),
     metric(Gauge, "kafka_controller_kafkacontroller_fencedbrokercount", Unit::Count, &[], "Brokers out of service."),
@@ -267,12 +307,28 @@ fn observe_engine(shard: &Shard) {
     set("msgloop_tail_bytes_max", statistics.tail_bytes_max);
     set("msgloop_appends_waiting", statistics.reservations_waiting);
     set("msgloop_write_back_lag_bytes", statistics.write_back_lag_bytes);
+    observe_cleaner(shard, &statistics.cleaner, &core);
     let latency = histogram!("msgloop_wal_commit_seconds", "core" => core.clone());
     let group = histogram!("msgloop_wal_commit_group_bytes", "core" => core);
     for sample in &statistics.commit_samples {
         latency.record(sample.latency);
         group.record(sample.bytes as f64);
     }
+}
+
+fn observe_cleaner(shard: &Shard, cleaner: &CleanerStatistics, core: &str) {
+    let set = |name: &'static str, value: f64| gauge!(name, "core" => core.to_owned()).set(value);
+    let count = |name: &'static str, value: u64| counter!(name, "core" => core.to_owned()).absolute(value);
+    count("msgloop_compactions_total", cleaner.runs);
+    count("msgloop_compaction_read_bytes_total", cleaner.bytes_read);
+    count("msgloop_compaction_written_bytes_total", cleaner.bytes_written);
+    set("kafka_log_logcleaner_cleaner_recopy_percent", (100.0 * cleaner.last_recopy_ratio).floor());
+    set("kafka_log_logcleaner_max_buffer_utilization_percent", (100.0 * cleaner.last_utilization).floor());
+    set("kafka_log_logcleaner_max_clean_time_secs", cleaner.last_duration.as_secs_f64().floor());
+    set("kafka_log_logcleanermanager_max_dirty_percent", (100.0 * cleaner.max_dirty_ratio).floor());
+    let since = shard.runtime().now().since(cleaner.last_looked);
+    set("kafka_log_logcleanermanager_time_since_last_run_ms", since.as_millis() as f64);
+    set("kafka_log_logcleanermanager_uncleanable_partitions_count", cleaner.uncleanable as f64);
 }
 
 fn observe_image(image: &MetadataImage, node_id: i32) {

@@ -81,7 +81,23 @@ impl Aborted {
 impl Log {
     /// Aborted transactions that overlap `from..to`, as readers of committed data need them to leave their records out.
     pub(super) async fn aborted_transactions(&self, from: i64, to: i64) -> io::Result<Vec<AbortedTransaction>> {
-        let (from, to) = (Offset(from), Offset(to));
+        let found = self.aborted_entries(from, to).await?;
+        let told =
+            |entry: AbortedTxn| AbortedTransaction { producer_id: entry.producer_id, first_offset: entry.first_offset };
+        Ok(found.into_iter().map(told).collect())
+    }
+
+    /// The same as the index has them, in order of their markers.
+    pub(crate) async fn aborted_entries(&self, from: i64, to: i64) -> io::Result<Vec<AbortedTxn>> {
+        loop {
+            if let Some(found) = self.try_aborted_entries(Offset(from), Offset(to)).await? {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// `None` if compaction has replaced a segment while its index was read.
+    async fn try_aborted_entries(&self, from: Offset, to: Offset) -> io::Result<Option<Vec<AbortedTxn>>> {
         // Taken at one moment: a roll moves entries from here into a file.
         let (mut found, segments) = {
             let state = self.state.borrow();
@@ -93,6 +109,9 @@ impl Log {
         };
         for segment in segments {
             let index = segment.transaction_index(&self.volume.runtime, &self.volume.open_segments).await?;
+            if segment.is_replaced() {
+                return Ok(None);
+            }
             let search = index.search(from, to);
             found.extend(search.aborted);
             if search.complete {
@@ -101,9 +120,7 @@ impl Log {
         }
         found.sort_unstable_by_key(|entry| entry.last_offset);
         found.dedup_by_key(|entry| entry.last_offset);
-        let told =
-            |entry: AbortedTxn| AbortedTransaction { producer_id: entry.producer_id, first_offset: entry.first_offset };
-        Ok(found.into_iter().map(told).collect())
+        Ok(Some(found))
     }
 
     /// Makes every abort whose marker is below `end` durable in the index file of the segment being written.

@@ -110,7 +110,8 @@ impl Log {
 fn first_record_at(batch: &BatchView<'_>, timestamp_ms: i64, from: i64) -> Result<Option<TimestampOffset>, String> {
     let epoch = batch.header.partition_leader_epoch;
     let leader_epoch = (epoch >= 0).then_some(LeaderEpoch(epoch));
-    if batch.header.is_log_append_time() {
+    let dense = batch.header.records_count == batch.header.last_offset_delta.saturating_add(1);
+    if batch.header.is_log_append_time() && dense {
         // All records are of the batch's time.
         let offset = Offset(batch.header.base_offset.max(from));
         return Ok(Some(TimestampOffset { timestamp_ms: batch.header.max_timestamp, offset, leader_epoch }));

@@ -91,7 +91,7 @@ impl Log {
         }
     }
 
-    /// Whole batches from the one that holds `offset`, every one checked.
+    /// Whole batches from the one that holds `offset`, or from the next where compaction left a gap; every one checked.
     pub(crate) async fn read_segment(
         &self,
         offset: i64,
@@ -99,19 +99,47 @@ impl Log {
         bytes_max: usize,
         at_least_one: bool,
     ) -> Result<Bytes, StorageError> {
-        let source = self.source(offset)?;
-        let mut position = self.start_position(&source, offset).await?;
+        let mut offset = offset;
+        while offset < limit {
+            let source = self.source(offset)?;
+            let read = self.read_from(&source, offset, limit, bytes_max, at_least_one).await;
+            if source.segment.is_replaced() {
+                // Compacted meanwhile: the files of these names may have been the old ones or the new.
+                continue;
+            }
+            if let Some(bytes) = read? {
+                return Ok(bytes);
+            }
+            // The segment ends in a gap.
+            let next = self.state.borrow().files.segments.range(offset + 1..).next().map(|(base, _)| *base);
+            offset = next.unwrap_or(self.active()).max(offset + 1);
+        }
+        Ok(Bytes::new())
+    }
+
+    /// `None` if all that is left of the segment is below `offset`, and compaction has been there.
+    async fn read_from(
+        &self,
+        source: &Source,
+        offset: i64,
+        limit: i64,
+        bytes_max: usize,
+        at_least_one: bool,
+    ) -> Result<Option<Bytes>, StorageError> {
+        let mut position = self.start_position(source, offset).await?;
         let mut wanted = bytes_max.max(READ_BYTES_MIN);
         loop {
-            let bytes = self.read_source(&source, position, wanted).await?;
+            let bytes = self.read_source(source, position, wanted).await?;
             let at_end = position + bytes.len() as u64 >= source.bytes + source.residue.len() as u64;
-            let cut = self.cut(&source, &bytes, position, offset, limit)?;
+            let cut = self.cut(source, &bytes, position, offset, limit)?;
             match cut {
                 Cut::Found { start, end } => {
-                    return Ok(self.bounded(&source, bytes, position, start, end, bytes_max, at_least_one));
+                    self.check_gap(source, &bytes[start..], position, offset)?;
+                    return Ok(Some(self.bounded(source, bytes, position, start, end, bytes_max, at_least_one)));
                 }
-                Cut::Limit => return Ok(Bytes::new()),
+                Cut::Limit => return Ok(Some(Bytes::new())),
                 Cut::Beyond { consumed } if !at_end => position += consumed as u64,
+                Cut::Beyond { .. } if source.segment.has_gaps() => return Ok(None),
                 Cut::Partial { start, needed } if !at_end => {
                     position += start as u64;
                     wanted = wanted.max(needed);
@@ -122,6 +150,15 @@ impl Log {
                 }
             }
         }
+    }
+
+    /// A batch that begins beyond `offset` is right only where compaction has been.
+    fn check_gap(&self, source: &Source, bytes: &[u8], position: u64, offset: i64) -> Result<(), StorageError> {
+        let gap = BatchHeader::parse(bytes).is_ok_and(|header| header.base_offset > offset);
+        if !gap || source.segment.has_gaps() {
+            return Ok(());
+        }
+        Err(self.segment_corrupt(&source.segment, position, format!("offset {offset} is missing")))
     }
 
     fn source(&self, offset: i64) -> Result<Source, StorageError> {
@@ -186,9 +223,6 @@ impl Log {
                 });
             };
             if header.last_offset() >= offset {
-                if header.base_offset > offset && start.is_none() {
-                    return Err(damaged(format!("offset {offset} is missing")));
-                }
                 if header.last_offset() >= limit {
                     return Ok(start.map_or(Cut::Limit, |start| Cut::Found { start, end: at }));
                 }
@@ -269,7 +303,7 @@ fn header_at(parts: &[Bytes], mut at: usize) -> [u8; HEADER_BYTES] {
 }
 
 /// Up to `length` bytes at `position` of a file that may want whole blocks; fewer only at its end.
-async fn read_blocks(runtime: &Runtime, file: &File, position: u64, length: usize) -> io::Result<BytesMut> {
+pub(crate) async fn read_blocks(runtime: &Runtime, file: &File, position: u64, length: usize) -> io::Result<BytesMut> {
     if !file.is_direct() {
         return runtime.disk().read(file, position, length).await;
     }

@@ -8,6 +8,7 @@ use protocol::records::BatchView;
 
 use super::LogConfig;
 use super::aborted::Aborted;
+use crate::compaction::clean::CleaningState;
 use crate::ids::{LeaderEpoch, Offset};
 use crate::leader_epochs::LeaderEpochs;
 use crate::producer_state::{ProducerBatch, ProducerState};
@@ -122,6 +123,8 @@ pub(crate) struct State {
     /// Since when there is something that is not in files.
     pub dirty_since: Option<Monotonic>,
     pub last_append: Monotonic,
+    /// Where compaction stands.
+    pub cleaning: CleaningState,
     /// Commits on their way: the end offset each makes durable.
     pub uncommitted: VecDeque<(i64, Rc<Group>)>,
 }
@@ -141,6 +144,7 @@ impl State {
             log_start_lsn: None,
             dirty_since: None,
             last_append: Monotonic::default(),
+            cleaning: CleaningState::default(),
             uncommitted: VecDeque::new(),
         }
     }
@@ -241,7 +245,7 @@ impl State {
         }
         head.bytes > 0
             && (head.bytes > config.segment_bytes.saturating_sub(bytes)
-                || self.waited_ms(max_timestamp, now_ms) > config.segment_ms.saturating_sub(config.segment_jitter_ms)
+                || self.waited_ms(max_timestamp, now_ms) > config.roll_ms().saturating_sub(config.segment_jitter_ms)
                 || head.index_entries >= config.segment_index_bytes / INDEX_ENTRY_BYTES
                 || self.aborted.fills_index(head.base_offset, config.segment_index_bytes))
     }

@@ -52,9 +52,14 @@ impl Log {
         Ok(self.state.borrow().needed_lsn().is_none())
     }
 
+    fn is_busy(&self) -> bool {
+        let state = self.state.borrow();
+        state.files.busy || state.cleaning.busy
+    }
+
     /// Waits until nobody writes the log's files.
     pub(crate) async fn wait_for_write_back(&self) {
-        while self.state.borrow().files.busy {
+        while self.is_busy() {
             self.volume.runtime.sleep(std::time::Duration::from_millis(1)).await;
         }
     }

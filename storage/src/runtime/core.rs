@@ -10,8 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustix::thread::CpuSet;
 use tokio::task::LocalSet;
 
-use super::background::lower_priority;
 use super::backend::{self, Backend, BackendError};
+use super::background::lower_priority;
 use super::file_thread::FileThread;
 use super::{Disk, LocalFuture, Monotonic, Platform, Runtime};
 
@@ -117,7 +117,8 @@ struct NativePlatform {
 impl NativePlatform {
     fn start_aside(&self) -> Option<FileThread> {
         let thread = FileThread::start(&format!("aside-{}", self.number));
-        let thread = thread.inspect_err(|error| tracing::warn!(%error, "no thread for work aside: cores do it")).ok()?;
+        let thread =
+            thread.inspect_err(|error| tracing::warn!(%error, "no thread for work aside: cores do it")).ok()?;
         // Runs at once; nobody waits for it.
         drop(thread.run(|| {
             lower_priority();

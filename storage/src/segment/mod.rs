@@ -16,7 +16,7 @@ pub use checksums::{
     IndexStatement, block_checksum, checksum_position, encode_checksums,
 };
 pub use indexer::{IndexedBatch, Indexer};
-pub use names::{DELETED_SUFFIX, FileKind, file_name, parse_file_name};
+pub use names::{CLEANED_SUFFIX, DELETED_SUFFIX, FileKind, file_name, parse_file_name};
 pub use offset_index::{OffsetIndex, OffsetPosition};
 pub use time_index::{TimeIndex, TimestampPosition};
 pub use transaction_index::{AbortedTxn, TransactionIndex, TransactionSearch};

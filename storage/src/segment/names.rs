@@ -4,6 +4,8 @@ use crate::ids::Offset;
 
 /// Appended to the name of a file that waits for its deletion.
 pub const DELETED_SUFFIX: &str = ".deleted";
+/// What the name of a file of a cleaned segment ends with until it takes its place.
+pub const CLEANED_SUFFIX: &str = ".cleaned";
 
 /// The files of one segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -27,6 +27,7 @@ fn config() -> LogConfig {
         durability_os: false,
         validate_records: false,
         producer_id_expiration_ms: 24 * HOUR,
+        compaction: Default::default(),
     }
 }
 

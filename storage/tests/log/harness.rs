@@ -46,6 +46,7 @@ pub fn config() -> LogConfig {
         durability_os: false,
         validate_records: false,
         producer_id_expiration_ms: 86_400_000,
+        compaction: Default::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod compaction;
 mod cores;
 mod faults;
 mod harness;

@@ -2,7 +2,7 @@
 
 use crate::config::definition::Check::{Any, AtLeast, Between, GzipLevel, ListOf, OneOf, Ratio, ThrottledReplicas};
 use crate::config::definition::{Config, boolean, double, hours, int, list, long, minutes, same, string};
-use crate::config::reasons::{ALWAYS_FLUSHED, NO_COMPACTION, NO_SHARE_GROUPS, NO_TIERING, ONE_REPLICA};
+use crate::config::reasons::{ALWAYS_FLUSHED, NO_SHARE_GROUPS, NO_TIERING, ONE_REPLICA};
 
 pub(super) const CONFIGS: &[Config] = &[
     list(
@@ -36,8 +36,7 @@ pub(super) const CONFIGS: &[Config] = &[
         AtLeast(0),
         "How long a tombstone stays visible in a compacted topic.",
     )
-    .synonyms(&[same("log.cleaner.delete.retention.ms")])
-    .ignored(NO_COMPACTION),
+    .synonyms(&[same("log.cleaner.delete.retention.ms")]),
     boolean(
         "errors.deadletterqueue.group.enable",
         Some("false"),
@@ -91,8 +90,7 @@ pub(super) const CONFIGS: &[Config] = &[
         AtLeast(1),
         "Oldest age a record may reach before compaction is forced.",
     )
-    .synonyms(&[same("log.cleaner.max.compaction.lag.ms")])
-    .ignored(NO_COMPACTION),
+    .synonyms(&[same("log.cleaner.max.compaction.lag.ms")]),
     int("max.message.bytes", Some("1048588"), AtLeast(0), "Largest record batch in bytes, after compression.")
         .synonyms(&[same("message.max.bytes")]),
     long(
@@ -122,11 +120,9 @@ pub(super) const CONFIGS: &[Config] = &[
         Ratio(0.0, 1.0),
         "Share of a log that must be dirty before it is compacted.",
     )
-    .synonyms(&[same("log.cleaner.min.cleanable.ratio")])
-    .ignored(NO_COMPACTION),
+    .synonyms(&[same("log.cleaner.min.cleanable.ratio")]),
     long("min.compaction.lag.ms", Some("0"), AtLeast(0), "Youngest age at which a record may be compacted.")
-        .synonyms(&[same("log.cleaner.min.compaction.lag.ms")])
-        .ignored(NO_COMPACTION),
+        .synonyms(&[same("log.cleaner.min.compaction.lag.ms")]),
     int(
         "min.insync.replicas",
         Some("1"),
