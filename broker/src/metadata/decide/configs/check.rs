@@ -185,7 +185,26 @@ fn check_group_configs(values: Values, settings: &Settings) -> Result<Values, Ap
             }));
         }
     }
+    for kind in ["consumer", "share", "streams"] {
+        check_session(kind, &checked, settings)?;
+    }
     Ok(checked)
+}
+
+/// A session must outlast a heartbeat, whichever of the two is set.
+fn check_session(kind: &str, checked: &Values, settings: &Settings) -> Result<(), ApiError> {
+    let (session, heartbeat) = (format!("{kind}.session.timeout.ms"), format!("{kind}.heartbeat.interval.ms"));
+    if !checked.contains_key(&session) && !checked.contains_key(&heartbeat) {
+        return Ok(());
+    }
+    let effective = |name: &str| -> i64 {
+        let set = checked.get(name).and_then(|value| value.parse().ok());
+        set.unwrap_or_else(|| settings.number(&format!("group.{name}")))
+    };
+    if effective(&session) > effective(&heartbeat) {
+        return Ok(());
+    }
+    Err(invalid_config(format!("{session} must be greater than {heartbeat}")))
 }
 
 /// What a client metrics subscription may select clients by (ClientMetricsConfigs.java).
@@ -220,4 +239,26 @@ fn check_client_metrics(values: Values) -> Result<Values, ApiError> {
         }
     }
     Ok(checked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_outlasts_a_heartbeat_whoever_set_them() {
+        let values = |pairs: &[(&str, &str)]| -> Values {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let check = |broker: &[(&str, &str)], group: &[(&str, &str)], fits: bool| {
+            let result = check_session("consumer", &values(group), &Settings::fixed(values(broker)));
+            assert_eq!(result.is_ok(), fits, "{broker:?} {group:?}");
+        };
+        let (session, heartbeat) = ("consumer.session.timeout.ms", "consumer.heartbeat.interval.ms");
+        check(&[], &[(session, "5001")], true);
+        check(&[], &[(session, "5000")], false);
+        check(&[], &[(session, "9000"), (heartbeat, "9000")], false);
+        check(&[("group.consumer.heartbeat.interval.ms", "100")], &[(session, "5000")], true);
+        check(&[("group.consumer.session.timeout.ms", "100")], &[], true);
+    }
 }
