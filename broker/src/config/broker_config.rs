@@ -107,6 +107,22 @@ broker_config! {
     group_session_timeout_ms_max: i32 = |s| int(s, "group.max.session.timeout.ms");
     /// `group.max.size`.
     group_size_max: usize = |s| s.count("group.max.size");
+    /// `group.coordinator.rebalance.protocols`.
+    group_protocols: Vec<String> = |s| s.list("group.coordinator.rebalance.protocols");
+    /// `group.consumer.assignors`, the default first.
+    group_consumer_assignors: Vec<String> = |s| s.list("group.consumer.assignors");
+    /// `group.consumer.max.size`.
+    group_consumer_size_max: usize = |s| s.count("group.consumer.max.size");
+    /// `group.consumer.session.timeout.ms`.
+    group_consumer_session_timeout_ms: i32 = |s| int(s, "group.consumer.session.timeout.ms");
+    /// `group.consumer.heartbeat.interval.ms`.
+    group_consumer_heartbeat_interval_ms: i32 = |s| int(s, "group.consumer.heartbeat.interval.ms");
+    /// `group.consumer.assignment.interval.ms`.
+    group_consumer_assignment_interval_ms: i32 = |s| int(s, "group.consumer.assignment.interval.ms");
+    /// `group.consumer.regex.refresh.interval.ms`.
+    group_consumer_regex_refresh_interval_ms: i64 = |s| s.number("group.consumer.regex.refresh.interval.ms");
+    /// `group.consumer.migration.policy`.
+    group_consumer_migration_policy: String = |s| s.text("group.consumer.migration.policy");
     /// `offset.metadata.max.bytes`.
     offset_metadata_bytes_max: usize = |s| s.count("offset.metadata.max.bytes");
     /// `offsets.topic.num.partitions`.

@@ -17,7 +17,6 @@ use tokio::sync::{Notify, oneshot};
 use super::OFFSETS_TOPIC;
 use super::effects::{Append, Effects, Reply, Then, TimerKey, Token};
 use super::home::{Home, Settled};
-use super::settings::GroupSettings;
 use super::timers::Timers;
 
 use crate::metrics::GroupActivity;
@@ -65,8 +64,7 @@ impl GroupCoordinator {
             return Err(ErrorCode::NOT_COORDINATOR);
         }
         let partition = shard.leader(id).map_err(|_| ErrorCode::NOT_COORDINATOR)?;
-        let settings = Rc::new(GroupSettings::of(&shard.config()));
-        let home = Home::open(shard, partition, settings);
+        let home = Home::open(shard, partition);
         self.homes.borrow_mut().insert(id, home.clone());
         Ok(home)
     }

@@ -8,6 +8,7 @@ use protocol::ErrorCode;
 use protocol::messages::{JoinGroupResponse, SyncGroupResponse};
 
 use super::classic::StaticReplacement;
+use super::consumer::ClassicJoin;
 use super::group::Group;
 use super::records::GroupRecord;
 
@@ -33,6 +34,12 @@ pub enum TimerKind {
     Join,
     /// Every member must have asked for its assignment.
     Sync,
+    /// The named member of a consumer group must have given up partitions.
+    Revocation(Rc<str>),
+    /// The named classic member of a consumer group must have joined again.
+    MemberJoin(Rc<str>),
+    /// The named classic member of a consumer group must have asked for its assignment.
+    MemberSync(Rc<str>),
 }
 
 /// A timer of a group.
@@ -71,6 +78,24 @@ pub enum Then {
         group_id: Rc<str>,
         /// Who came back.
         replacement: Box<StaticReplacement>,
+    },
+    /// A consumer group changed; refused, its records are owed and written with the next change.
+    Consumer,
+    /// A classic member joined a consumer group: it is answered.
+    ConsumerJoined {
+        /// The group.
+        group_id: Rc<str>,
+        /// The request that waits.
+        token: Token,
+        /// Its answer.
+        joined: Box<ClassicJoin>,
+    },
+    /// A classic member of a consumer group asked for its assignment: it is answered.
+    ConsumerSynced {
+        /// The request that waits.
+        token: Token,
+        /// Its answer.
+        response: Box<SyncGroupResponse>,
     },
     /// Groups were removed; refused, they come back.
     Deleted {

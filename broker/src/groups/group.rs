@@ -1,13 +1,14 @@
-//! A group of any type. What the types have in common is asked here, by exhaustive match: a new type (KIP-848
-//! consumer groups, share groups, streams groups) is a new variant, and the compiler shows what it must answer.
+//! A group of any type. What the types have in common is asked here, by exhaustive match: a new type (share groups,
+//! streams groups) is a new variant, and the compiler shows what it must answer.
 
 use std::rc::Rc;
 
-use protocol::ErrorCode;
 use protocol::messages::describe_groups::{DescribedGroup, DescribedGroupMember};
 use protocol::messages::list_groups::ListedGroup;
+use protocol::{ErrorCode, Uuid};
 
-use super::classic::{ClassicGroup, ClassicState, Committer};
+use super::classic::{CONSUMER_PROTOCOL_TYPE, ClassicGroup, ClassicState, Committer};
+use super::consumer::ConsumerGroup;
 use super::offsets::CommittedOffset;
 use super::records::GroupRecord;
 
@@ -16,6 +17,8 @@ use super::records::GroupRecord;
 pub enum Group {
     /// Members elect a leader that assigns; also the home of offsets committed without membership.
     Classic(ClassicGroup),
+    /// The broker assigns (KIP-848).
+    Consumer(ConsumerGroup),
 }
 
 /// From when on the age of a committed offset counts (OffsetExpirationConditionImpl.java).
@@ -34,6 +37,7 @@ impl Group {
     pub fn group_id(&self) -> &Rc<str> {
         match self {
             Group::Classic(group) => group.group_id(),
+            Group::Consumer(group) => group.group_id(),
         }
     }
 
@@ -41,6 +45,7 @@ impl Group {
     pub fn type_name(&self) -> &'static str {
         match self {
             Group::Classic(_) => "classic",
+            Group::Consumer(_) => "consumer",
         }
     }
 
@@ -48,6 +53,7 @@ impl Group {
     pub fn state_name(&self) -> &'static str {
         match self {
             Group::Classic(group) => group.state().name(),
+            Group::Consumer(group) => group.state_name(),
         }
     }
 
@@ -55,6 +61,7 @@ impl Group {
     pub fn bytes(&self) -> usize {
         match self {
             Group::Classic(group) => group.bytes(),
+            Group::Consumer(group) => group.bytes(),
         }
     }
 
@@ -62,19 +69,35 @@ impl Group {
     pub fn is_empty(&self) -> bool {
         match self {
             Group::Classic(group) => group.state() == ClassicState::Empty,
+            Group::Consumer(group) => group.is_empty(),
         }
     }
 
-    /// Whether `who` may commit offsets now.
-    pub fn validate_offset_commit(&self, who: Committer<'_>) -> Result<(), ErrorCode> {
+    /// Whether `who` may commit offsets of these partitions now; `version` is that of OffsetCommit.
+    pub fn validate_offset_commit(
+        &self,
+        who: Committer<'_>,
+        version: i16,
+        partitions: impl Iterator<Item = (Uuid, i32)>,
+    ) -> Result<(), ErrorCode> {
         match self {
             Group::Classic(group) => group.validate_offset_commit(who),
+            Group::Consumer(group) => group.validate_offset_commit(who, version, partitions),
+        }
+    }
+
+    /// Whether a client may fetch offsets; members of consumer groups say who they are (OffsetFetch version 9).
+    pub fn validate_offset_fetch(&self, member_id: Option<&str>, epoch: i32) -> Result<(), ErrorCode> {
+        match self {
+            Group::Classic(_) => Ok(()),
+            Group::Consumer(group) => group.validate_offset_fetch(member_id, epoch),
         }
     }
 
     /// Whether offsets may be deleted one by one: of an empty group, or of consumers (then only of topics none reads).
     pub fn validate_offset_delete(&self) -> Result<(), ErrorCode> {
         match self {
+            Group::Consumer(_) => Ok(()),
             Group::Classic(group) => match group.state() {
                 ClassicState::Dead => Err(ErrorCode::GROUP_ID_NOT_FOUND),
                 ClassicState::Empty => Ok(()),
@@ -88,6 +111,8 @@ impl Group {
     /// Whether the group may be deleted.
     pub fn validate_delete(&self) -> Result<(), ErrorCode> {
         match self {
+            Group::Consumer(group) if group.is_empty() => Ok(()),
+            Group::Consumer(_) => Err(ErrorCode::NON_EMPTY_GROUP),
             Group::Classic(group) => match group.state() {
                 ClassicState::Dead => Err(ErrorCode::GROUP_ID_NOT_FOUND),
                 ClassicState::Empty => Ok(()),
@@ -102,12 +127,14 @@ impl Group {
     pub fn is_subscribed_to(&self, topic: &str) -> bool {
         match self {
             Group::Classic(group) => group.is_subscribed_to(topic),
+            Group::Consumer(group) => group.is_subscribed_to(topic),
         }
     }
 
     /// From when on this group's offsets age.
     pub fn expiry_base(&self) -> ExpiryBase {
         match self {
+            Group::Consumer(_) => ExpiryBase::Commit,
             Group::Classic(group) if group.protocol_type().is_none() => ExpiryBase::Commit,
             Group::Classic(group) => match group.state() {
                 ClassicState::Empty => group.state_timestamp_ms().map_or(ExpiryBase::Commit, ExpiryBase::At),
@@ -123,6 +150,7 @@ impl Group {
     pub fn snapshot_records(&self) -> Vec<GroupRecord> {
         match self {
             Group::Classic(group) => vec![group.snapshot_record()],
+            Group::Consumer(group) => group.snapshot_records(),
         }
     }
 
@@ -130,18 +158,21 @@ impl Group {
     pub fn tombstones(&self) -> Vec<GroupRecord> {
         match self {
             Group::Classic(group) => vec![GroupRecord::Group { group_id: group.group_id().clone(), value: None }],
+            Group::Consumer(group) => group.tombstones(),
         }
     }
 
     /// A line of ListGroups.
     pub fn listed(&self) -> ListedGroup {
-        match self {
-            Group::Classic(group) => ListedGroup {
-                group_id: group.group_id().to_string(),
-                protocol_type: group.protocol_type().unwrap_or_default().to_owned(),
-                group_state: self.state_name().to_owned(),
-                group_type: self.type_name().to_owned(),
-            },
+        let protocol_type = match self {
+            Group::Classic(group) => group.protocol_type().unwrap_or_default(),
+            Group::Consumer(_) => CONSUMER_PROTOCOL_TYPE,
+        };
+        ListedGroup {
+            group_id: self.group_id().to_string(),
+            protocol_type: protocol_type.to_owned(),
+            group_state: self.state_name().to_owned(),
+            group_type: self.type_name().to_owned(),
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::ErrorCode;
@@ -14,6 +15,8 @@ use super::effects::{Append, Effects, Then};
 use super::loading;
 use super::settings::GroupSettings;
 use super::state::GroupState;
+use crate::config::BrokerConfig;
+use crate::metadata::MetadataImage;
 use crate::partition::Partition;
 use crate::shard::Shard;
 
@@ -48,6 +51,11 @@ impl Settled {
         settled.unwrap_or(Err(ErrorCode::COORDINATOR_NOT_AVAILABLE))
     }
 
+    /// This, or if the change asked for nothing, everything asked for so far: what the answer tells of may be on its way.
+    pub fn or_so_far(self, home: &Rc<Home>, shard: &Rc<Shard>) -> Settled {
+        if self.0.is_empty() { home.settled_so_far(shard) } else { self }
+    }
+
     async fn all(self) -> Result<(), ErrorCode> {
         for done in self.0 {
             done.await.unwrap_or(Err(ErrorCode::NOT_COORDINATOR))?;
@@ -59,7 +67,12 @@ impl Settled {
 /// One `__consumer_offsets` partition on its core.
 pub struct Home {
     pub(super) partition: Rc<Partition>,
-    settings: Rc<GroupSettings>,
+    settings: RefCell<Rc<GroupSettings>>,
+    /// What `settings` was made of.
+    config: RefCell<Arc<BrokerConfig>>,
+    /// Metadata without topics: the state machine has the metadata in force only while it changes, so that a partition
+    /// that nobody asks for does not keep an old one.
+    nothing: Arc<MetadataImage>,
     pub(super) phase: RefCell<Phase>,
     pub(super) queue: RefCell<VecDeque<Queued>>,
     /// Bytes in `queue`; see [`Home::check_room`].
@@ -72,12 +85,16 @@ pub struct Home {
 
 impl Home {
     /// Takes charge of a partition: at once if it is empty, else when its log has been read.
-    pub(super) fn open(shard: &Rc<Shard>, partition: Rc<Partition>, settings: Rc<GroupSettings>) -> Rc<Home> {
+    pub(super) fn open(shard: &Rc<Shard>, partition: Rc<Partition>) -> Rc<Home> {
+        let config = shard.config();
+        let settings = Rc::new(GroupSettings::of(&config));
         let empty = partition.log().log_start_offset() == partition.log().log_end_offset();
         let phase = if empty { Phase::Active(GroupState::new(settings.clone())) } else { Phase::Loading };
         let home = Rc::new(Home {
             partition,
-            settings,
+            settings: RefCell::new(settings.clone()),
+            config: RefCell::new(config),
+            nothing: Arc::default(),
             phase: RefCell::new(phase),
             queue: RefCell::default(),
             queued_bytes: Cell::new(0),
@@ -85,7 +102,7 @@ impl Home {
             writing: Cell::new(false),
             grown_bytes: Cell::new(0),
         });
-        shard.groups().set_expiry(shard, home.id(), home.settings.offsets_retention_check_interval_ms);
+        shard.groups().set_expiry(shard, home.id(), settings.offsets_retention_check_interval_ms);
         if !empty {
             let (loading, on) = (home.clone(), shard.clone());
             shard.runtime().spawn(async move { loading.load(&on).await });
@@ -99,18 +116,20 @@ impl Home {
     }
 
     /// The settings in force.
-    pub fn settings(&self) -> &GroupSettings {
-        &self.settings
+    pub fn settings(&self) -> Rc<GroupSettings> {
+        self.settings.borrow().clone()
     }
 
     async fn load(self: &Rc<Home>, shard: &Rc<Shard>) {
         let log = self.partition.log();
         let started = shard.runtime().now();
-        let loaded = loading::load(log, self.settings.clone(), shard.runtime()).await;
+        let loaded = loading::load(log, self.settings(), shard.runtime()).await;
         let mut effects = Effects::default();
         match (loaded, &mut *self.phase.borrow_mut()) {
             (Ok(mut state), phase @ Phase::Loading) => {
+                self.tell(shard, &mut state);
                 state.loaded(shard.runtime().wall_clock_ms(), &mut effects);
+                state.set_image(self.nothing.clone());
                 let took_ms = shard.runtime().now().since(started).as_millis() as u64;
                 let (groups, offsets) = (state.group_count(), state.offsets().len());
                 tracing::info!(partition = self.id().partition, groups, offsets, took_ms, "groups loaded");
@@ -148,10 +167,27 @@ impl Home {
         let mut effects = Effects::default();
         let result = match &mut *self.phase.borrow_mut() {
             Phase::Loading => return Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
-            Phase::Active(state) => change(state, shard.runtime().wall_clock_ms(), &mut effects),
+            Phase::Active(state) => {
+                self.tell(shard, state);
+                let result = change(state, shard.runtime().wall_clock_ms(), &mut effects);
+                state.set_image(self.nothing.clone());
+                result
+            }
             Phase::Closed => return Err(ErrorCode::NOT_COORDINATOR),
         };
         Ok((result, shard.groups().carry_out(shard, self, effects)))
+    }
+
+    /// Tells the state machine of the metadata and the settings in force.
+    fn tell(&self, shard: &Shard, state: &mut GroupState) {
+        state.set_image(shard.image());
+        let config = shard.config();
+        if !Arc::ptr_eq(&config, &self.config.borrow()) {
+            let settings = Rc::new(GroupSettings::of(&config));
+            state.set_settings(settings.clone());
+            *self.settings.borrow_mut() = settings;
+            *self.config.borrow_mut() = config;
+        }
     }
 
     /// Whether more offsets may be committed: not while the disk takes so long that much is waiting already.

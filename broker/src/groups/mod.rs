@@ -5,6 +5,7 @@
 //! it out on the core that owns the partition. [`records`] is what is kept.
 
 pub mod classic;
+pub mod consumer;
 pub mod coordinator;
 pub mod effects;
 pub mod group;

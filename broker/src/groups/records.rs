@@ -12,6 +12,7 @@ use protocol::messages::classic_group_records::{
 use protocol::records::{BatchBuilder, BatchError, NewRecord};
 use protocol::wire::{DecodeError, Message, Reader, Writer};
 
+use super::consumer::ConsumerRecord;
 use super::offsets::CommittedOffset;
 
 /// Key type of offsets before Kafka 0.9; read, never written.
@@ -38,6 +39,13 @@ pub enum GroupRecord {
         /// What was committed.
         value: Option<CommittedOffset>,
     },
+    /// A record of a consumer group.
+    Consumer {
+        /// The group.
+        group_id: Rc<str>,
+        /// What it says.
+        record: Box<ConsumerRecord>,
+    },
     /// A classic group after a completed rebalance, or without members.
     Group {
         /// The group.
@@ -53,6 +61,11 @@ impl GroupRecord {
         GroupRecord::Offset { group_id: group_id.clone(), topic: topic.clone(), partition, value }
     }
 
+    /// A record of a consumer group.
+    pub fn consumer(group_id: &Rc<str>, record: ConsumerRecord) -> GroupRecord {
+        GroupRecord::Consumer { group_id: group_id.clone(), record: Box::new(record) }
+    }
+
     /// Size as a record of a batch, within a few bytes and never less.
     pub fn bytes(&self) -> usize {
         let frame = 40;
@@ -61,6 +74,7 @@ impl GroupRecord {
                 let value = value.as_ref().map_or(0, |offset| offset.metadata.len() + 64);
                 frame + group_id.len() + topic.len() + value
             }
+            GroupRecord::Consumer { group_id, record } => frame + group_id.len() + record.bytes(),
             GroupRecord::Group { group_id, value } => {
                 let members = value.iter().flat_map(|value| &value.members);
                 let of_member = |m: &protocol::messages::classic_group_records::MemberMetadata| {
@@ -89,6 +103,7 @@ impl GroupRecord {
                     OffsetCommitKey { group: group_id.to_string(), topic: topic.to_string(), partition: *partition };
                 (typed(OFFSET, &key, 0), value.as_ref().map(encode_offset))
             }
+            GroupRecord::Consumer { group_id, record } => record.encode(group_id),
             GroupRecord::Group { group_id, value } => {
                 let key = GroupMetadataKey { group: group_id.to_string() };
                 (typed(GROUP, &key, 0), value.as_ref().map(|value| typed(GROUP_VERSION, value, GROUP_VERSION)))
@@ -112,7 +127,10 @@ impl GroupRecord {
                 let value = value.as_mut().map(decode_versioned::<GroupMetadataValue>).transpose()?;
                 Ok(Some(GroupRecord::Group { group_id: key.group.into(), value }))
             }
-            _ => Ok(None),
+            kind => {
+                let decoded = ConsumerRecord::decode(kind, &mut key, value.as_mut())?;
+                Ok(decoded.map(|(group_id, record)| GroupRecord::consumer(&group_id.into(), record)))
+            }
         }
     }
 }
@@ -213,7 +231,7 @@ mod tests {
 
     #[test]
     fn unknown_types_are_passed_over_and_broken_records_are_not() {
-        assert_eq!(GroupRecord::decode(b"\0\x03\0\x01g", Some(b"\0\0")), Ok(None), "a consumer group of KIP-848");
+        assert_eq!(GroupRecord::decode(b"\0\x0b\0\x01g", Some(b"\0\0")), Ok(None), "a share group");
         let broken: &[(&[u8], Option<&[u8]>)] = &[
             (b"", None),
             (b"\0", None),

@@ -3,7 +3,8 @@
 //! - A partition nothing is committed for is -1 without an error; so is everything of an unknown group.
 //! - v2: no topics (null) means all; errors of the group are the answer's own, before each partition's.
 //! - v7: `require_stable` waits for what is on its way (and, with transactions, would report undecided offsets).
-//! - v8: many groups. v10: topics by id (unknown: UNKNOWN_TOPIC_ID); offsets committed for a deleted topic of the same
+//! - v8: many groups. v9: a member of a consumer group says who it is (UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH).
+//! - v10: topics by id (unknown: UNKNOWN_TOPIC_ID); offsets committed for a deleted topic of the same
 //!   name are not told.
 
 use futures_util::future::join_all;
@@ -53,10 +54,13 @@ async fn fetch(context: &RequestContext, mut group: OffsetFetchRequestGroup, sta
             if stable {
                 home.settled_so_far(&shard).wait(&shard).await?;
             }
-            home.read(|state| match &group.topics {
-                Some(topics) => state.fetch_offsets(&group.group_id, topics),
-                None => state.fetch_all_offsets(&group.group_id),
-            })
+            home.read(|state| {
+                state.validate_offset_fetch(&group.group_id, group.member_id.as_deref(), group.member_epoch)?;
+                Ok(match &group.topics {
+                    Some(topics) => state.fetch_offsets(&group.group_id, topics),
+                    None => state.fetch_all_offsets(&group.group_id),
+                })
+            })?
         })
     });
     match work.await {

@@ -13,17 +13,17 @@ use crate::groups::effects::{Effects, Then, TimerKind, Token};
 #[derive(Debug, Clone)]
 pub struct JoinEvent {
     token: Token,
-    version: i16,
+    pub(in crate::groups) version: i16,
     member_id: String,
     /// Random part of the id a new member gets.
-    new_id: Uuid,
-    group_instance_id: Option<Rc<str>>,
-    client_id: String,
-    client_host: String,
-    session_timeout_ms: i32,
-    rebalance_timeout_ms: i32,
-    protocol_type: Rc<str>,
-    protocols: Vec<Protocol>,
+    pub(in crate::groups) new_id: Uuid,
+    pub(in crate::groups) group_instance_id: Option<Rc<str>>,
+    pub(in crate::groups) client_id: String,
+    pub(in crate::groups) client_host: String,
+    pub(in crate::groups) session_timeout_ms: i32,
+    pub(in crate::groups) rebalance_timeout_ms: i32,
+    pub(in crate::groups) protocol_type: Rc<str>,
+    pub(in crate::groups) protocols: Vec<Protocol>,
 }
 
 impl JoinEvent {

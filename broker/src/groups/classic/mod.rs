@@ -190,6 +190,11 @@ impl ClassicGroup {
         self.bytes + 96 * self.pending_join.len()
     }
 
+    /// Nobody is in it, nor on the way.
+    pub fn is_without_members(&self) -> bool {
+        self.state == ClassicState::Empty
+    }
+
     /// Whether the members are consumers, whose subscriptions can be read.
     pub fn uses_consumer_protocol(&self) -> bool {
         self.protocol_type() == Some(CONSUMER_PROTOCOL_TYPE)

@@ -48,6 +48,19 @@ impl ClassicGroup {
         }
     }
 
+    /// The group that a consumer group has become: stable, everyone with an assignment.
+    pub fn of_consumers(group_id: Rc<str>, generation: i32, members: Vec<Member>, now_ms: i64) -> ClassicGroup {
+        let mut group = ClassicGroup::new(group_id, now_ms);
+        group.generation = generation;
+        group.state = ClassicState::Stable;
+        for member in members {
+            group.add_member(member);
+        }
+        group.protocol_name = group.select_protocol();
+        group.subscribed_topics = group.compute_subscribed_topics();
+        group
+    }
+
     fn record(&self, assignment: impl Fn(&Member) -> Bytes) -> GroupRecord {
         GroupRecord::Group { group_id: self.group_id.clone(), value: Some(self.value(assignment)) }
     }

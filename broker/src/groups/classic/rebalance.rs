@@ -175,6 +175,13 @@ impl ClassicGroup {
         }
     }
 
+    /// Begins a join phase: the group was made of another one, whose members must hear of it.
+    pub fn rebalance(&mut self, step: &mut Step<'_>) {
+        if ClassicState::PreparingRebalance.may_follow(self.state) {
+            self.prepare_rebalance(step);
+        }
+    }
+
     /// The group was read back from the log: sessions begin anew, and one that is too large for the settings of today
     /// is rebalanced to lose its slowest members.
     pub fn loaded(&mut self, step: &mut Step<'_>) {

@@ -14,11 +14,11 @@ use crate::groups::effects::{Effects, Then, TimerKind, Token};
 #[derive(Debug, Clone)]
 pub struct SyncEvent {
     token: Token,
-    member_id: Rc<str>,
-    group_instance_id: Option<String>,
-    generation: i32,
-    protocol_type: Option<String>,
-    protocol_name: Option<String>,
+    pub(in crate::groups) member_id: Rc<str>,
+    pub(in crate::groups) group_instance_id: Option<String>,
+    pub(in crate::groups) generation: i32,
+    pub(in crate::groups) protocol_type: Option<String>,
+    pub(in crate::groups) protocol_name: Option<String>,
     /// What the leader decided; empty from all others.
     assignments: BTreeMap<Rc<str>, Bytes>,
 }

@@ -47,7 +47,7 @@ impl GroupState {
     pub fn describe(&self, group_id: &str, version: i16) -> DescribedGroup {
         match self.groups.get(group_id) {
             Some(Group::Classic(group)) => describe_classic(group),
-            None => {
+            other => {
                 let unknown = DescribedGroup {
                     group_id: group_id.to_owned(),
                     group_state: ClassicState::Dead.name().to_owned(),
@@ -56,7 +56,10 @@ impl GroupState {
                 if version < 6 {
                     return unknown;
                 }
-                let error_message = Some(format!("Group {group_id} not found."));
+                let error_message = Some(match other {
+                    Some(_) => format!("Group {group_id} is not a classic group."),
+                    None => format!("Group {group_id} not found."),
+                });
                 DescribedGroup { error_code: ErrorCode::GROUP_ID_NOT_FOUND, error_message, ..unknown }
             }
         }
@@ -128,6 +131,7 @@ impl GroupState {
     /// Forgets offsets past their retention, and groups that have neither members nor offsets left. Asked for every
     /// `offsets.retention.check.interval.ms`.
     pub fn expire(&mut self, now_ms: i64, effects: &mut Effects) {
+        self.pay_owed(effects);
         let mut records = Vec::new();
         let mut groups = Vec::new();
         let group_ids: Vec<Rc<str>> = self.groups.keys().cloned().collect();

@@ -28,14 +28,25 @@ impl GroupState {
     /// A member wants to join. A newcomer brings its group into being; a known member of an unknown group does not.
     pub fn join(&mut self, group_id: &str, event: &JoinEvent, now_ms: i64, effects: &mut Effects) {
         let newcomer = event.member_id().is_empty();
+        let consumers = match self.groups.get(group_id) {
+            Some(Group::Consumer(group)) => Some(group.is_empty()),
+            Some(Group::Classic(_)) | None => None,
+        };
         if newcomer && !self.has_room(event.bytes()) {
             return effects.refuse_join(event.token(), "", ErrorCode::COORDINATOR_NOT_AVAILABLE);
         }
-        let created = !self.groups.contains_key(group_id);
+        if consumers == Some(false) {
+            return self.join_consumer_group(group_id, event, now_ms, effects);
+        }
+        let created = consumers.is_some() || !self.groups.contains_key(group_id);
         if created && !newcomer {
             return effects.refuse_join(event.token(), event.member_id(), ErrorCode::UNKNOWN_MEMBER_ID);
         }
         if created {
+            // A consumer group without members ends here.
+            let mut records = self.take_owed(group_id);
+            records.extend(self.remove(group_id).iter().flat_map(Group::tombstones));
+            self.append_group_records(records, Then::Consumer, effects);
             self.insert(Group::Classic(ClassicGroup::new(group_id.into(), now_ms)));
         }
         let appends = effects.appends.len();
@@ -61,13 +72,18 @@ impl GroupState {
     ) {
         if let Err(error_code) = outcome {
             self.with_classic(group_id, now_ms, effects, |group, step| group.bury(error_code, step));
-            self.remove(group_id);
+            if matches!(self.groups.get(group_id), Some(Group::Classic(_))) {
+                self.remove(group_id);
+            }
         }
     }
 
     /// A member asks for its assignment.
     pub fn sync(&mut self, group_id: &str, event: SyncEvent, now_ms: i64, effects: &mut Effects) {
         let token = event.token();
+        if matches!(self.groups.get(group_id), Some(Group::Consumer(_))) {
+            return self.sync_consumer_group(group_id, &event, now_ms, effects);
+        }
         let found = self.with_classic(group_id, now_ms, effects, |group, step| group.sync(event, step));
         if found.is_none() {
             effects.refuse_sync(token, ErrorCode::UNKNOWN_MEMBER_ID);
@@ -76,7 +92,8 @@ impl GroupState {
 
     /// A member says it is alive.
     pub fn heartbeat(&mut self, request: &HeartbeatRequest, effects: &mut Effects) -> ErrorCode {
-        match self.groups.get(request.group_id.as_str()) {
+        match self.groups.get_mut(request.group_id.as_str()) {
+            Some(Group::Consumer(group)) => group.heartbeat_classic(request, effects),
             Some(Group::Classic(group)) => group.heartbeat(
                 &request.member_id,
                 request.group_instance_id.as_deref(),
@@ -95,6 +112,9 @@ impl GroupState {
         now_ms: i64,
         effects: &mut Effects,
     ) -> Vec<MemberResponse> {
+        if matches!(self.groups.get(group_id), Some(Group::Consumer(_))) {
+            return self.leave_consumer_group(group_id, members, now_ms, effects);
+        }
         let responses = self.with_classic(group_id, now_ms, effects, |group, step| group.leave(members, step));
         responses.unwrap_or_else(|| leave_errors(members, ErrorCode::UNKNOWN_MEMBER_ID))
     }

@@ -5,25 +5,37 @@
 //! ([`GroupState::appended`]). After a crash the records alone, replayed in order, make the same state again.
 
 mod admin;
+mod consumer;
 mod membership;
 mod offsets;
+mod owed;
 mod replay;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use protocol::ErrorCode;
 
 use super::classic::{ClassicGroup, Step};
-use super::effects::{Append, Effects, Then, TimerKey, TimerKind};
+use super::effects::{Append, Effects, Then, TimerKey, TimerKind, Token};
 use super::group::Group;
 use super::offsets::Offsets;
 use super::records::GroupRecord;
 use super::settings::GroupSettings;
+use crate::metadata::MetadataImage;
+use owed::OwedKey;
 
 pub use admin::ListFilter;
 pub use membership::leave_errors;
 pub use offsets::{CommitEvent, OffsetToCommit, TopicToCommit};
+
+/// A request of the classic protocol that waits for records of a consumer group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parked {
+    Join,
+    Sync,
+}
 
 /// The groups and offsets of one `__consumer_offsets` partition.
 #[derive(Debug)]
@@ -35,6 +47,11 @@ pub struct GroupState {
     /// Changes of offsets on their way to disk, oldest first: whoever deletes a group must delete these too, since
     /// they come before its tombstones in the log.
     in_flight: VecDeque<Rc<Vec<GroupRecord>>>,
+    /// The topics there are, and what was set on groups.
+    image: Arc<MetadataImage>,
+    /// Records that were refused, by group.
+    owed: BTreeMap<Rc<str>, BTreeSet<OwedKey>>,
+    parked: BTreeMap<Token, Parked>,
 }
 
 impl GroupState {
@@ -46,7 +63,20 @@ impl GroupState {
             group_bytes: 0,
             offsets: Offsets::default(),
             in_flight: VecDeque::new(),
+            image: Arc::default(),
+            owed: BTreeMap::new(),
+            parked: BTreeMap::new(),
         }
+    }
+
+    /// The metadata in force, said before each change; consumer groups follow their topics by it.
+    pub fn set_image(&mut self, image: Arc<MetadataImage>) {
+        self.image = image;
+    }
+
+    /// The settings in force were altered.
+    pub fn set_settings(&mut self, settings: Rc<GroupSettings>) {
+        self.settings = settings;
     }
 
     /// Memory held, roughly.
@@ -95,22 +125,22 @@ impl GroupState {
         effects: &mut Effects,
         change: impl FnOnce(&mut ClassicGroup, &mut Step<'_>) -> T,
     ) -> Option<T> {
-        let group = self.groups.get_mut(group_id)?;
+        let Some(Group::Classic(group)) = self.groups.get_mut(group_id) else { return None };
         self.group_bytes -= group.bytes();
         let mut step = Step { settings: &self.settings, now_ms, effects };
-        let result = match group {
-            Group::Classic(group) => change(group, &mut step),
-        };
+        let result = change(group, &mut step);
         self.group_bytes += group.bytes();
         Some(result)
     }
 
     /// A timer went off. One that was set for a group or member no longer there does nothing.
     pub fn timer(&mut self, key: &TimerKey, now_ms: i64, effects: &mut Effects) {
+        self.consumer_timer(&key.group_id, &key.kind, now_ms, effects);
         self.with_classic(&key.group_id, now_ms, effects, |group, step| match &key.kind {
             TimerKind::Heartbeat(member_id) => group.heartbeat_timer(member_id, step),
             TimerKind::Join => group.join_timer(step),
             TimerKind::Sync => group.sync_timer(step),
+            TimerKind::Revocation(_) | TimerKind::MemberJoin(_) | TimerKind::MemberSync(_) => {}
         });
     }
 
@@ -119,6 +149,15 @@ impl GroupState {
     pub fn appended(&mut self, append: Append, outcome: Result<(), ErrorCode>, now_ms: i64, effects: &mut Effects) {
         match append.then {
             Then::Nothing => {}
+            Then::Consumer => self.owe_if_refused(&append.records, outcome),
+            Then::ConsumerJoined { group_id, token, joined } => {
+                self.owe_if_refused(&append.records, outcome);
+                self.consumer_joined(&group_id, token, *joined, outcome, effects);
+            }
+            Then::ConsumerSynced { token, response } => {
+                self.owe_if_refused(&append.records, outcome);
+                self.consumer_synced(token, *response, outcome, effects);
+            }
             Then::Offsets => self.offsets_appended(&append.records, outcome),
             Then::Created { group_id } => self.created(&group_id, outcome, now_ms, effects),
             Then::Assigned { group_id, generation, assignments } => {
@@ -144,9 +183,31 @@ impl GroupState {
         for group in self.groups.values_mut() {
             match group {
                 Group::Classic(group) => group.bury(error_code, &mut step),
+                // Its members wait for nothing; those of the classic protocol are parked here.
+                Group::Consumer(_) => {}
+            }
+        }
+        for (token, parked) in std::mem::take(&mut self.parked) {
+            match parked {
+                Parked::Join => effects.refuse_join(token, "", error_code),
+                Parked::Sync => effects.refuse_sync(token, error_code),
             }
         }
         self.groups.clear();
         self.group_bytes = 0;
+    }
+
+    fn owe_if_refused(&mut self, records: &[GroupRecord], outcome: Result<(), ErrorCode>) {
+        if outcome.is_err() {
+            self.owe(records);
+        }
+    }
+
+    fn park(&mut self, token: Token, parked: Parked) {
+        self.parked.insert(token, parked);
+    }
+
+    fn unpark(&mut self, token: Token) -> Option<Parked> {
+        self.parked.remove(&token)
     }
 }

@@ -102,7 +102,7 @@ impl GroupState {
     ) -> Result<Rc<str>, ErrorCode> {
         let known = match self.groups.get(group_id) {
             Some(group) => {
-                group.validate_offset_commit(who)?;
+                group.validate_offset_commit(who, version, partitions_of(topics))?;
                 Some(group.group_id().clone())
             }
             None if who.generation >= 0 && version >= 9 => return Err(ErrorCode::GROUP_ID_NOT_FOUND),
@@ -153,6 +153,11 @@ impl GroupState {
                 self.offsets.apply(group_id, topic, *partition, value.clone());
             }
         }
+    }
+
+    /// Whether a client may fetch offsets of a group now; of one that is unknown it may, and there are none.
+    pub fn validate_offset_fetch(&self, group_id: &str, member_id: Option<&str>, epoch: i32) -> Result<(), ErrorCode> {
+        self.groups.get(group_id).map_or(Ok(()), |group| group.validate_offset_fetch(member_id, epoch))
     }
 
     /// Committed offsets of the partitions asked for; unknown ones are -1 without an error.
@@ -250,6 +255,10 @@ fn committed(
         expire_timestamp_ms,
         topic_id: if recorded { topic.topic_id } else { Uuid::ZERO },
     }
+}
+
+fn partitions_of(topics: &[TopicToCommit]) -> impl Iterator<Item = (Uuid, i32)> + '_ {
+    topics.iter().flat_map(|topic| topic.partitions.iter().map(|commit| (topic.topic_id, commit.partition)))
 }
 
 /// Memory a commit may add, roughly.

@@ -1,7 +1,11 @@
 //! The state machine in a world of its own: a clock that is set by hand, a log that fails when told to.
 
+mod consumer;
+mod consumer_random;
+mod consumer_wrong_use;
 mod driver;
 mod membership;
+mod migration;
 mod offsets;
 mod random;
 mod replay;
@@ -9,6 +13,7 @@ mod wrong_use;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use protocol::messages::join_group::JoinGroupRequestProtocol;
@@ -25,6 +30,8 @@ use super::records::GroupRecord;
 use super::settings::GroupSettings;
 use super::state::{CommitEvent, GroupState, OffsetToCommit, TopicToCommit};
 use super::timers::Timers;
+use crate::metadata::{MetadataImage, MetadataRecord, PartitionRecord, ResourceId, ResourceKind};
+use storage::Offset;
 
 pub const GROUP: &str = "g";
 pub const TOPIC_ID: Uuid = Uuid([9; 16]);
@@ -42,6 +49,11 @@ pub struct World {
     pub replies: BTreeMap<Token, Reply>,
     /// Make appends durable at once.
     pub prompt: bool,
+    /// What becomes of appends that are settled at once.
+    pub outcome: Result<(), ErrorCode>,
+    /// Whether one was refused since this was last cleared.
+    pub refused: bool,
+    pub image: Arc<MetadataImage>,
     tokens: u64,
 }
 
@@ -121,6 +133,9 @@ impl World {
             log: Vec::new(),
             replies: BTreeMap::new(),
             prompt: true,
+            outcome: Ok(()),
+            refused: false,
+            image: Arc::default(),
             tokens: 0,
         }
     }
@@ -142,8 +157,51 @@ impl World {
         }
         self.pending.extend(effects.appends);
         while self.prompt && !self.pending.is_empty() {
-            self.settle(Ok(()));
+            self.refused |= self.outcome.is_err();
+            self.settle(self.outcome);
         }
+    }
+
+    /// Creates a topic, or gives one more partitions; returns its id.
+    pub fn topic(&mut self, name: &str, partitions: usize) -> Uuid {
+        let mut image = (*self.image).clone();
+        let known = image.topic(name).map(|topic| (topic.id, topic.partitions.len()));
+        let next = image.next_offset.0;
+        let (id, before) = known.unwrap_or_else(|| (Uuid::from_random(next as u64 + 1, 9), 0));
+        if known.is_none() {
+            image.apply(&MetadataRecord::TopicCreated { name: name.to_owned(), id }).expect("fits");
+        }
+        let partition = PartitionRecord {
+            leader: 1,
+            leader_epoch: 0,
+            partition_epoch: 0,
+            replicas: vec![1],
+            isr: vec![1],
+            directories: vec![Uuid([1; 16])],
+        };
+        let partitions = vec![partition; partitions - before];
+        image.apply(&MetadataRecord::PartitionsAdded { topic: id, partitions }).expect("fits");
+        image.next_offset = Offset(next + 1);
+        self.image = Arc::new(image);
+        id
+    }
+
+    pub fn delete_topic(&mut self, name: &str) {
+        let mut image = (*self.image).clone();
+        let id = image.topic(name).expect("exists").id;
+        image.apply(&MetadataRecord::TopicDeleted { id }).expect("fits");
+        image.next_offset = Offset(image.next_offset.0 + 1);
+        self.image = Arc::new(image);
+    }
+
+    /// Sets a config of the group.
+    pub fn configure(&mut self, name: &str, value: &str) {
+        let mut image = (*self.image).clone();
+        let resource = ResourceId { kind: ResourceKind::Group, name: GROUP.to_owned() };
+        let (name, value) = (name.to_owned(), Some(value.to_owned()));
+        image.apply(&MetadataRecord::ConfigChanged { resource, name, value }).expect("fits");
+        image.next_offset = Offset(image.next_offset.0 + 1);
+        self.image = Arc::new(image);
     }
 
     /// The oldest pending append is durable, or refused.
@@ -171,6 +229,7 @@ impl World {
 
     pub fn apply<T>(&mut self, change: impl FnOnce(&mut GroupState, i64, &mut Effects) -> T) -> T {
         let mut effects = Effects::default();
+        self.state.set_image(self.image.clone());
         let result = change(&mut self.state, self.now_ms, &mut effects);
         self.carry_out(effects);
         result
@@ -284,6 +343,7 @@ impl World {
     pub fn group(&self) -> &ClassicGroup {
         match self.state.group(GROUP) {
             Some(Group::Classic(group)) => group,
+            Some(Group::Consumer(_)) => panic!("the group is a consumer group"),
             None => panic!("the group is gone"),
         }
     }
