@@ -27,7 +27,12 @@ def outcomes(suite: str, bootstrap: str, quick: bool, log) -> dict[str, list[str
     return found
 
 
-@pytest.mark.parametrize("suite", sorted(p.parent.name for p in PEERS.glob("*/run")))
+# It is built from source, which takes minutes.
+LONG = {"librdkafka": [pytest.mark.full]}
+SUITES = sorted(p.parent.name for p in PEERS.glob("*/run"))
+
+
+@pytest.mark.parametrize("suite", [pytest.param(suite, marks=LONG.get(suite, [])) for suite in SUITES])
 def test_suite(own_broker, full, suite, tmp_path, record_property):
     # Some cases name broker 0.
     broker = own_broker({"node.id": "0", "num.partitions": "4"})
