@@ -240,7 +240,7 @@ fn the_newest_of_every_key_stays_through_many_lives() {
             simulation = simulation.crash(POLICIES[(seed + life) as usize % POLICIES.len()]);
             let runtime = simulation.runtime();
             simulation.run(async move {
-                let findings = storage::check::check(&runtime, "data".as_ref()).await.unwrap();
+                let findings = storage::check::check(&runtime, "data".as_ref(), &mut |_| Vec::new()).await.unwrap();
                 assert!(findings.is_empty(), "{findings:?}");
             });
         }
@@ -270,7 +270,7 @@ async fn short_life(runtime: Runtime, model: Shared, create: bool) {
 /// After a power cut: nothing is damaged, everything holds, and it goes on, compaction included.
 async fn recover(runtime: Runtime, model: Shared) {
     runtime.disk().create_directory_all("data".as_ref()).await.unwrap();
-    let findings = storage::check::check(&runtime, "data".as_ref()).await.unwrap();
+    let findings = storage::check::check(&runtime, "data".as_ref(), &mut |_| Vec::new()).await.unwrap();
     assert!(findings.is_empty(), "what a power cut leaves is no damage: {findings:?}");
     let engine = open(&runtime).await.unwrap();
     if runtime.disk().list("data/topic1-1".as_ref()).await.is_err() {
