@@ -87,6 +87,7 @@ fn delete_here(shard: Rc<Shard>, change: Arc<ImageChange>, _: Arc<MetadataImage>
         for &id in change.deleted.iter().filter(|&&id| shard.owner_of(id) == shard.core()) {
             shard.set_partition(id, None);
             shard.groups().close(&shard, id);
+            shard.transactions().close(id);
             if let Err(error) = shard.engine().delete_log(id).await {
                 tracing::error!(topic_id = %id.topic_id, partition = id.partition, %error, "a log cannot be deleted");
             }

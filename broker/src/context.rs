@@ -8,7 +8,7 @@ use bytes::Bytes;
 use protocol::messages::{ApiKey, ResponseHeader};
 use protocol::wire::{Message, Writer};
 use storage::runtime::Monotonic;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
 use crate::shard::Shard;
 
@@ -21,12 +21,15 @@ pub struct ConnectionInfo {
     pub peer: SocketAddr,
     /// Set once nobody waits for answers any more: the client left or the broker stops.
     pub closed: Latch,
+    /// Held by a transactional produce until its appends are issued: it may have to ask a coordinator first, and the
+    /// next one must not overtake it meanwhile.
+    pub produce_turn: Mutex<()>,
 }
 
 impl ConnectionInfo {
     /// A connection that was just accepted.
     pub fn new(listener: String, peer: SocketAddr) -> ConnectionInfo {
-        ConnectionInfo { listener, peer, closed: Latch::default() }
+        ConnectionInfo { listener, peer, closed: Latch::default(), produce_turn: Mutex::default() }
     }
 
     /// The client's host as Kafka shows it to tools (`/127.0.0.1`).

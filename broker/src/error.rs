@@ -39,6 +39,38 @@ pub fn append_code(error: &AppendError) -> ErrorCode {
     }
 }
 
+/// The code of a record that a coordinator could not write, as clients of that coordinator see it
+/// (CoordinatorOperationExceptionHelper.java): a disk that comes back makes them wait, one that is gone makes them look
+/// for another coordinator.
+pub fn coordinator_code(error: &AppendError) -> ErrorCode {
+    match error {
+        AppendError::Storage(error) => coordinator_storage_code(error),
+        AppendError::InvalidProducerEpoch(_)
+        | AppendError::InvalidTransactionState(_)
+        | AppendError::CoordinatorFenced(_) => append_code(error),
+        // A record that is too large, as Kafka says it; the others are batches we should not have made.
+        AppendError::MessageTooLarge { .. }
+        | AppendError::RecordListTooLarge { .. }
+        | AppendError::CorruptMessage(_)
+        | AppendError::InvalidRecord { .. }
+        | AppendError::InvalidTimestamp { .. }
+        | AppendError::UnsupportedCompressionType(_)
+        | AppendError::UnsupportedForMessageFormat(_)
+        | AppendError::OutOfOrderSequence(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
+    }
+}
+
+/// The same for an error of the disk.
+pub fn coordinator_storage_code(error: &StorageError) -> ErrorCode {
+    match error {
+        StorageError::Full { .. } => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+        StorageError::DirectoryFailed { .. }
+        | StorageError::Corrupt { .. }
+        | StorageError::Refused(_)
+        | StorageError::Closed => ErrorCode::NOT_COORDINATOR,
+    }
+}
+
 /// The code of a read that has nothing to give.
 pub fn read_code(error: &ReadError) -> ErrorCode {
     match error {

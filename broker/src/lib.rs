@@ -1,4 +1,4 @@
-//! The broker: connections, API handlers, partitions, groups, metadata, admin HTTP.
+//! The broker: connections, API handlers, partitions, groups, transactions, metadata, admin HTTP.
 //!
 //! Start with [`api`], the table of everything a client can ask for; follow a request from [`net`] through a file of
 //! [`handlers`] to [`shard`] (one core and what it owns) and [`partition`] (the only caller of an append).
@@ -33,6 +33,7 @@ pub mod ready;
 pub mod server;
 pub mod shard;
 pub mod topic_name;
+pub mod transactions;
 
 #[cfg(test)]
 mod docs;

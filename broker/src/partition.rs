@@ -7,6 +7,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use protocol::ErrorCode;
 use storage::log::{AbortedTransaction, LogRead};
+use storage::producer_state::Verification;
 use storage::{AppendError, AppendOptions, Appended, LeaderEpoch, Log, LogId, Offset, ReadLimit, ReadOptions};
 
 use crate::config::TopicConfig;
@@ -175,6 +176,40 @@ impl Partition {
             }
         }
         appended
+    }
+
+    /// Appends one batch of a client as part of a transaction. See [`Partition::append`].
+    pub async fn append_in_transaction(
+        &self,
+        shard: &Shard,
+        batch: Bytes,
+        produce_version: i16,
+        verification: Verification,
+    ) -> Result<Appended, AppendError> {
+        let options = AppendOptions::client(self.leader_epoch(), produce_version);
+        self.append_with(shard, batch, AppendOptions { verification, ..options }).await
+    }
+
+    /// Appends offsets that a client commits as part of a transaction. See [`Partition::append`].
+    pub async fn append_offsets(
+        &self,
+        shard: &Shard,
+        batch: Bytes,
+        verification: Verification,
+    ) -> Result<Appended, AppendError> {
+        let options = AppendOptions::coordinator(self.leader_epoch());
+        self.append_with(shard, batch, AppendOptions { verification, ..options }).await
+    }
+
+    /// Appends the end of a transaction. See [`Partition::append`].
+    pub async fn append_marker(
+        &self,
+        shard: &Shard,
+        batch: Bytes,
+        transaction_version: i16,
+    ) -> Result<Appended, AppendError> {
+        let options = AppendOptions::coordinator(self.leader_epoch());
+        self.append_with(shard, batch, AppendOptions { transaction_version, ..options }).await
     }
 
     /// Appends one batch of a coordinator of this broker; may be a control batch. See [`Partition::append`].

@@ -31,6 +31,7 @@ use crate::net::NetShared;
 use crate::net::open::OpenConnections;
 use crate::partition::Partition;
 use crate::producer_ids::ProducerIds;
+use crate::transactions::TransactionCoordinator;
 
 /// The core that has the metadata log.
 pub const METADATA_CORE: usize = 0;
@@ -161,6 +162,7 @@ pub struct Shard {
     fetch_sessions: RefCell<FetchSessions>,
     producer_ids: ProducerIds,
     groups: GroupCoordinator,
+    transactions: TransactionCoordinator,
     api_metrics: ApiMetrics,
     /// Of partitions this core had.
     retired_traffic: Traffic,
@@ -184,6 +186,7 @@ impl Shard {
             fetch_sessions: RefCell::new(FetchSessions::new(fetch_sessions_max)),
             producer_ids: ProducerIds::default(),
             groups: GroupCoordinator::default(),
+            transactions: TransactionCoordinator::default(),
             api_metrics: ApiMetrics::new(),
             retired_traffic: Traffic::default(),
             stopping: Latch::default(),
@@ -279,6 +282,11 @@ impl Shard {
     /// The coordinator of the groups whose `__consumer_offsets` partition this core owns.
     pub fn groups(&self) -> &GroupCoordinator {
         &self.groups
+    }
+
+    /// The coordinator of the transactional ids whose `__transaction_state` partition this core owns.
+    pub fn transactions(&self) -> &TransactionCoordinator {
+        &self.transactions
     }
 
     /// Requests and their times, as this core counts them.

@@ -137,6 +137,20 @@ broker_config! {
     offsets_retention_ms: i64 = |s| s.number("offsets.retention.minutes") * 60_000;
     /// `offsets.retention.check.interval.ms`.
     offsets_retention_check_interval_ms: i64 = |s| s.number("offsets.retention.check.interval.ms");
+    /// `transaction.max.timeout.ms`.
+    transaction_timeout_ms_max: i32 = |s| int(s, "transaction.max.timeout.ms");
+    /// `transaction.abort.timed.out.transaction.cleanup.interval.ms`.
+    transaction_abort_interval_ms: u64 = |s| bytes(s, "transaction.abort.timed.out.transaction.cleanup.interval.ms");
+    /// `transaction.remove.expired.transaction.cleanup.interval.ms`.
+    transactional_id_removal_interval_ms: u64 = |s| bytes(s, "transaction.remove.expired.transaction.cleanup.interval.ms");
+    /// `transactional.id.expiration.ms`.
+    transactional_id_expiration_ms: i64 = |s| s.number("transactional.id.expiration.ms");
+    /// `transaction.partition.verification.enable`.
+    transaction_partition_verification: bool = |s| s.boolean("transaction.partition.verification.enable");
+    /// `request.timeout.ms`.
+    request_timeout_ms: i64 = |s| s.number("request.timeout.ms");
+    /// `add.partitions.to.txn.retry.backoff.max.ms`.
+    add_partitions_retry_ms_max: u64 = |s| bytes(s, "add.partitions.to.txn.retry.backoff.max.ms");
     /// `offsets.commit.timeout.ms`.
     offsets_commit_timeout_ms: i64 = |s| s.number("offsets.commit.timeout.ms");
 

@@ -16,9 +16,11 @@ pub(super) const NO_STREAMS_GROUPS: &str = "streams groups (KIP-1071) are not se
 pub(super) const NO_TELEMETRY: &str = "client telemetry (KIP-714) is not served yet";
 pub(super) const NO_TIERING: &str = "tiered storage does not exist yet";
 pub(super) const NO_TLS: &str = "TLS does not exist yet";
-pub(super) const NO_TRANSACTIONS: &str = "transactions are not served yet";
+pub(super) const NO_TWO_PHASE_COMMIT: &str = "two-phase commit (KIP-939) is not stable in Kafka and not served";
 pub(super) const ONE_REPLICA: &str = "partitions have one replica until nodes form clusters";
 pub(super) const OWN_METRICS: &str = "metrics are counted exactly and served at /metrics";
+pub(super) const TRANSACTION_LOAD: &str = "transactions are loaded in pieces of 1 MiB";
+pub(super) const TRANSACTION_WAITS: &str = "what waits for the transaction before is woken when that is complete";
 pub(super) const START: &str = "a start takes well under a second and delays nothing";
 
 /// Settings that Kafka had once and later dropped: still found in old files and manifests, taken with a warning.

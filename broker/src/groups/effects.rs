@@ -7,10 +7,14 @@ use bytes::Bytes;
 use protocol::ErrorCode;
 use protocol::messages::{JoinGroupResponse, SyncGroupResponse};
 
+use storage::producer_state::Verification;
+
 use super::classic::StaticReplacement;
 use super::consumer::ClassicJoin;
 use super::group::Group;
 use super::records::GroupRecord;
+use crate::transactions::markers::Marker;
+use crate::transactions::state::Producer;
 
 /// Names a JoinGroup or SyncGroup request that waits for its answer. Unique within a core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +62,10 @@ pub enum Then {
     Nothing,
     /// Offsets changed; they are seen from now on.
     Offsets,
+    /// Offsets are part of this producer's transaction; they are seen once it is committed.
+    OffsetsInTransaction(i64),
+    /// A transaction ended.
+    TransactionEnded(Marker),
     /// A group came into being; refused, it goes again.
     Created {
         /// Its name.
@@ -111,6 +119,17 @@ pub struct Append {
     pub records: Rc<Vec<GroupRecord>>,
     /// Handed to `GroupState::appended` with the outcome.
     pub then: Then,
+    /// As part of a transaction: then in a batch of their own.
+    pub transaction: Option<InTransaction>,
+}
+
+/// A transaction that offsets are committed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InTransaction {
+    /// Whose.
+    pub producer: Producer,
+    /// What its coordinator says of the group's partition.
+    pub verification: Verification,
 }
 
 impl Append {
@@ -165,6 +184,12 @@ impl Effects {
 
     /// Appends `records`, then continues with `then`.
     pub fn append(&mut self, records: Vec<GroupRecord>, then: Then) {
-        self.appends.push(Append { records: Rc::new(records), then });
+        self.appends.push(Append { records: Rc::new(records), then, transaction: None });
+    }
+
+    /// Appends offsets as part of a transaction.
+    pub fn append_in_transaction(&mut self, records: Vec<GroupRecord>, transaction: InTransaction) {
+        let then = Then::OffsetsInTransaction(transaction.producer.id);
+        self.appends.push(Append { records: Rc::new(records), then, transaction: Some(transaction) });
     }
 }

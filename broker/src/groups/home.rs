@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use protocol::ErrorCode;
 use storage::LogId;
+use storage::producer_state::{FirstBatch, VerificationGuard};
 use tokio::sync::{Notify, oneshot};
 
 use super::effects::{Append, Effects, Then};
@@ -19,6 +20,7 @@ use crate::config::BrokerConfig;
 use crate::metadata::MetadataImage;
 use crate::partition::Partition;
 use crate::shard::Shard;
+use crate::transactions::markers::Marker;
 
 /// Offsets that wait for their turn in a partition; beyond it clients are told to come again.
 const QUEUED_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -196,12 +198,25 @@ impl Home {
         if self.queued_bytes.get() < QUEUED_BYTES_MAX { Ok(()) } else { Err(ErrorCode::COORDINATOR_NOT_AVAILABLE) }
     }
 
+    /// The end of a transaction goes to the log behind what was asked for before; offsets that wait for it then count, or
+    /// never.
+    pub fn end_transaction(self: &Rc<Home>, shard: &Rc<Shard>, marker: Marker) -> Result<Settled, ErrorCode> {
+        let ((), settled) =
+            self.change(shard, |_, _, effects| effects.append(Vec::new(), Then::TransactionEnded(marker)))?;
+        Ok(settled)
+    }
+
+    /// See `storage::Log::begin_verification`.
+    pub fn begin_verification(&self, first: FirstBatch) -> Option<VerificationGuard> {
+        self.partition.log().begin_verification(first)
+    }
+
     /// Settles when everything asked for so far has.
     pub fn settled_so_far(self: &Rc<Home>, shard: &Rc<Shard>) -> Settled {
         if !self.writing.get() {
             return Settled(Vec::new());
         }
-        self.enqueue(shard, vec![Append { records: Rc::default(), then: Then::Nothing }])
+        self.enqueue(shard, vec![Append { records: Rc::default(), then: Then::Nothing, transaction: None }])
     }
 
     pub(super) fn close(self: &Rc<Home>, shard: &Rc<Shard>) {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
-use protocol::records::{BatchError, Batches};
+use protocol::records::{BatchError, Batches, EndTransactionMarker};
 use protocol::wire::DecodeError;
 use storage::log::ReadError;
 use storage::runtime::Runtime;
@@ -67,8 +67,13 @@ fn replay(state: &mut GroupState, bytes: &[u8], from: Offset, now_ms: i64) -> Re
         let at = |error| LoadError::Batch { offset: next.0, error };
         let batch = batch.map_err(at)?;
         batch.verify_crc().map_err(at)?;
-        // Marks of transactions; nobody commits offsets in a transaction yet.
-        if !batch.header.is_control() && !batch.header.is_transactional() {
+        let producer_id = batch.header.producer_id;
+        if batch.header.is_control() {
+            let first = batch.records(batch.payload()).next().and_then(Result::ok);
+            if let Some(marker) = first.and_then(|record| EndTransactionMarker::parse(&record)) {
+                state.replay_transaction_end(producer_id, marker.commit);
+            }
+        } else {
             let body = batch.body(BATCH_BYTES_MAX).map_err(at)?;
             for record in batch.records(&body) {
                 let record = record.map_err(at)?;
@@ -76,6 +81,9 @@ fn replay(state: &mut GroupState, bytes: &[u8], from: Offset, now_ms: i64) -> Re
                 let Some(key) = record.key.filter(|_| offset >= from.0) else { continue };
                 let decoded = GroupRecord::decode(key, record.value);
                 match decoded.map_err(|error| LoadError::Record { offset, error })? {
+                    Some(record) if batch.header.is_transactional() => {
+                        state.replay_in_transaction(record, producer_id, now_ms);
+                    }
                     Some(record) => state.replay(record, now_ms),
                     None => tracing::debug!(offset, "a record of another kind of group is passed over"),
                 }

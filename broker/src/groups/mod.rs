@@ -12,6 +12,7 @@ pub mod group;
 pub mod home;
 mod loading;
 pub mod offsets;
+mod pending;
 pub mod records;
 pub mod route;
 pub mod settings;

@@ -14,15 +14,17 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use protocol::ErrorCode;
-use protocol::records::{BatchBuilder, BatchError, BatchHeader, Compression};
+use protocol::records::{Attributes, BatchBuilder, BatchError, BatchHeader, Compression};
 use storage::log::{DurableFuture, ReadError};
 use storage::{AppendError, Offset, StorageError};
 use thiserror::Error;
 
-use super::effects::Effects;
+use super::effects::{Append, Effects, InTransaction, Then};
 use super::home::{Home, Phase, Queued};
 use super::records::GroupRecord;
+use crate::error::{coordinator_code, coordinator_storage_code};
 use crate::shard::Shard;
+use crate::transactions::markers;
 
 /// Batches on their way to disk at a time: one that is being synced, and one that goes with the next sync.
 const IN_FLIGHT_MAX: usize = 2;
@@ -45,38 +47,17 @@ enum WriteError {
     Batch(#[from] BatchError),
     #[error(transparent)]
     Cut(#[from] ReadError),
+    #[error("a marker cannot be made: {0}")]
+    Marker(ErrorCode),
 }
 
 impl WriteError {
-    /// What clients see (GroupMetadataManager.appendGroupMetadataErrorToResponseError): a disk that comes back makes
-    /// them wait, one that is gone makes them look for another coordinator.
     fn code(&self) -> ErrorCode {
         match self {
-            WriteError::Storage(error)
-            | WriteError::Append(AppendError::Storage(error))
-            | WriteError::Cut(ReadError::Storage(error)) => match error {
-                StorageError::Full { .. } => ErrorCode::COORDINATOR_NOT_AVAILABLE,
-                StorageError::DirectoryFailed { .. }
-                | StorageError::Corrupt { .. }
-                | StorageError::Refused(_)
-                | StorageError::Closed => ErrorCode::NOT_COORDINATOR,
-            },
-            // A group too large for a record, as Kafka says it; the others are batches we should not have made.
-            WriteError::Append(
-                AppendError::MessageTooLarge { .. }
-                | AppendError::RecordListTooLarge { .. }
-                | AppendError::CoordinatorFenced(_)
-                | AppendError::CorruptMessage(_)
-                | AppendError::InvalidRecord { .. }
-                | AppendError::InvalidTimestamp { .. }
-                | AppendError::UnsupportedCompressionType(_)
-                | AppendError::UnsupportedForMessageFormat(_)
-                | AppendError::OutOfOrderSequence(_)
-                | AppendError::InvalidProducerEpoch(_)
-                | AppendError::InvalidTransactionState(_),
-            )
-            | WriteError::Batch(_)
-            | WriteError::Cut(ReadError::OffsetOutOfRange) => ErrorCode::UNKNOWN_SERVER_ERROR,
+            WriteError::Append(error) => coordinator_code(error),
+            WriteError::Storage(error) | WriteError::Cut(ReadError::Storage(error)) => coordinator_storage_code(error),
+            WriteError::Marker(code) => *code,
+            WriteError::Batch(_) | WriteError::Cut(ReadError::OffsetOutOfRange) => ErrorCode::UNKNOWN_SERVER_ERROR,
         }
     }
 }
@@ -105,8 +86,8 @@ impl Home {
             while flights.len() < IN_FLIGHT_MAX
                 && let Some(carries) = self.gather()
             {
-                let outcome = self.append(shard, carries.iter().flat_map(|queued| queued.append.records.iter())).await;
-                flights.push_back(Flight { carries, outcome: outcome.map(|(_, durable)| durable) });
+                let outcome = self.append_carried(shard, &carries).await;
+                flights.push_back(Flight { carries, outcome });
             }
             let may_gather = flights.len() < IN_FLIGHT_MAX;
             let Some(first) = flights.front_mut() else {
@@ -131,16 +112,41 @@ impl Home {
     fn gather(&self) -> Option<Vec<Queued>> {
         let mut queue = self.queue.borrow_mut();
         let mut bytes = 0;
+        let mut alone = false;
         let fits = |queued: &&Queued| {
             let first = bytes == 0;
+            let taken =
+                first || (!alone && !is_alone(&queued.append) && bytes + queued.append.bytes() <= BATCH_BYTES_MAX);
             bytes += queued.append.bytes();
-            first || bytes <= BATCH_BYTES_MAX
+            alone |= is_alone(&queued.append);
+            taken
         };
         let count = queue.iter().take_while(fits).count();
         let taken: Vec<Queued> = queue.drain(..count).collect();
         let taken_bytes: usize = taken.iter().map(|queued| queued.append.bytes()).sum();
         self.queued_bytes.set(self.queued_bytes.get() - taken_bytes);
         (count > 0).then_some(taken)
+    }
+
+    /// Appends what was gathered: plain records together, offsets of a transaction and markers each as a batch of its own.
+    async fn append_carried(&self, shard: &Rc<Shard>, carries: &[Queued]) -> Result<Option<DurableFuture>, WriteError> {
+        match carries.first().map(|queued| &queued.append) {
+            Some(Append { then: Then::TransactionEnded(marker), .. }) => {
+                let batch = markers::batch(shard, *marker).map_err(WriteError::Marker)?;
+                let appended = self.partition.append_marker(shard, batch, marker.transaction_version).await?;
+                Ok(Some(appended.durable))
+            }
+            Some(Append { records, transaction: Some(transaction), .. }) => {
+                let batch = transactional_batch(records, *transaction, shard.runtime().wall_clock_ms())?;
+                self.grown_bytes.set(self.grown_bytes.get() + batch.len() as u64);
+                let appended = self.partition.append_offsets(shard, batch, transaction.verification).await?;
+                Ok(Some(appended.durable))
+            }
+            _ => {
+                let records = carries.iter().flat_map(|queued| queued.append.records.iter());
+                Ok(self.append(shard, records).await?.1)
+            }
+        }
     }
 
     /// Appends `records`, in several batches if need be. Returns the offset of the first, and what completes when all
@@ -205,6 +211,8 @@ impl Home {
     async fn rewrite_if_grown(&self, shard: &Rc<Shard>) -> bool {
         let grown = self.grown_bytes.get();
         let records = match &*self.phase.borrow() {
+            // What waits for the end of a transaction is in the log only.
+            Phase::Active(state) if state.has_pending() => return false,
             Phase::Active(state) if grown > REWRITE_BYTES_MIN.max(REWRITE_RATIO * state.bytes() as u64) => {
                 state.snapshot()
             }
@@ -235,4 +243,21 @@ impl Home {
         );
         Ok(())
     }
+}
+
+/// Whether these records cannot share a batch with others.
+fn is_alone(append: &Append) -> bool {
+    append.transaction.is_some() || matches!(append.then, Then::TransactionEnded(_))
+}
+
+fn transactional_batch(records: &[GroupRecord], transaction: InTransaction, now_ms: i64) -> Result<Bytes, BatchError> {
+    let header = BatchHeader {
+        producer_id: transaction.producer.id,
+        producer_epoch: transaction.producer.epoch,
+        attributes: Attributes(Attributes::TRANSACTIONAL),
+        ..BatchHeader::default()
+    };
+    let mut batch = BatchBuilder::new(header, Compression::None);
+    records.iter().try_for_each(|record| record.append_to(&mut batch, now_ms))?;
+    batch.build()
 }

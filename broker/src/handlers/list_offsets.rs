@@ -117,7 +117,11 @@ async fn look_up(partition: &Partition, asked: &ListOffsetsPartition, limit: Rea
     match asked.timestamp {
         LATEST => Ok(Some(end(partition, limit))),
         EARLIEST | EARLIEST_LOCAL => Ok(Some(start(partition))),
-        MAX_TIMESTAMP => log.offset_of_max_timestamp().await.map_err(|error| storage_code(&error)),
+        MAX_TIMESTAMP => {
+            let found = log.offset_of_max_timestamp().await.map_err(|error| storage_code(&error))?;
+            // One that the reader may not see yet is none.
+            Ok(found.filter(|found| found.offset < end(partition, limit).offset))
+        }
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Ok(None),
         timestamp_ms => log.offset_for_timestamp(timestamp_ms, limit).await.map_err(|error| storage_code(&error)),
     }

@@ -67,7 +67,7 @@ async fn commit(
 }
 
 /// Partitions that exist, and the answer for those that do not.
-fn split_known(
+pub(super) fn split_known(
     image: &MetadataImage,
     asked: Vec<OffsetCommitRequestTopic>,
     by_id: bool,
@@ -104,11 +104,16 @@ fn to_commit(partition: OffsetCommitRequestPartition) -> OffsetToCommit {
     }
 }
 
-fn numbers(topic: &TopicToCommit) -> Vec<i32> {
+pub(super) fn numbers(topic: &TopicToCommit) -> Vec<i32> {
     topic.partitions.iter().map(|commit| commit.partition).collect()
 }
 
-fn answer(name: String, topic_id: Uuid, numbers: Vec<i32>, error_code: ErrorCode) -> OffsetCommitResponseTopic {
+pub(super) fn answer(
+    name: String,
+    topic_id: Uuid,
+    numbers: Vec<i32>,
+    error_code: ErrorCode,
+) -> OffsetCommitResponseTopic {
     let partition = |partition_index| OffsetCommitResponsePartition { partition_index, error_code };
     OffsetCommitResponseTopic { name, topic_id, partitions: numbers.into_iter().map(partition).collect() }
 }

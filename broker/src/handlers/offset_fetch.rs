@@ -2,7 +2,8 @@
 //!
 //! - A partition nothing is committed for is -1 without an error; so is everything of an unknown group.
 //! - v2: no topics (null) means all; errors of the group are the answer's own, before each partition's.
-//! - v7: `require_stable` waits for what is on its way (and, with transactions, would report undecided offsets).
+//! - v7: `require_stable` waits for what is on its way; an offset that a transaction is about to change is
+//!   UNSTABLE_OFFSET_COMMIT.
 //! - v8: many groups. v9: a member of a consumer group says who it is (UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH).
 //! - v10: topics by id (unknown: UNKNOWN_TOPIC_ID); offsets committed for a deleted topic of the same
 //!   name are not told.
@@ -56,10 +57,14 @@ async fn fetch(context: &RequestContext, mut group: OffsetFetchRequestGroup, sta
             }
             home.read(|state| {
                 state.validate_offset_fetch(&group.group_id, group.member_id.as_deref(), group.member_epoch)?;
-                Ok(match &group.topics {
+                let mut fetched = match &group.topics {
                     Some(topics) => state.fetch_offsets(&group.group_id, topics),
                     None => state.fetch_all_offsets(&group.group_id),
-                })
+                };
+                if stable {
+                    state.mark_unstable(&group.group_id, &mut fetched);
+                }
+                Ok(fetched)
             })?
         })
     });

@@ -8,11 +8,14 @@
 //!   NOT_LEADER_OR_FOLLOWER, and where it is found. v13: topics by id.
 //! - Appends are issued with the first poll, request after request, so their order is the client's. A request that finds
 //!   the bounds reached waits up to its own timeout, then gets REQUEST_TIMED_OUT; so does one whose commit takes longer.
-//! - A transactional request is refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED until transactions exist: both the
-//!   Java client and librdkafka take that code as final.
+//! - A transactional batch needs a transactional id in the request (TRANSACTIONAL_ID_AUTHORIZATION_FAILED), and the first
+//!   one of a transaction the word of its coordinator: v12 adds the partition to the transaction, before that the client
+//!   must have done so (v11 TRANSACTION_ABORTABLE, older INVALID_TXN_STATE).
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,9 +29,11 @@ use protocol::messages::produce::{
 };
 use protocol::records::{BatchError, BatchHeader, CompressionType};
 use protocol::wire::{DecodeError, Message, Reader};
+use storage::producer_state::{FirstBatch, Verification};
 use storage::runtime::{LocalFuture, Monotonic};
 use storage::{AppendError, LogId, Offset};
 
+use super::produce_transaction::{InTransaction, verify};
 use crate::api::Reply;
 use crate::context::RequestContext;
 use crate::error::append_code;
@@ -60,10 +65,13 @@ pub fn serve(context: RequestContext, mut body: Reader) -> Result<LocalFuture<Re
 }
 
 /// A batch on its way to its core, and the row of the response it belongs to.
-struct Batch {
-    row: usize,
-    id: LogId,
+pub(super) struct Batch {
+    pub(super) row: usize,
+    pub(super) id: LogId,
     records: Bytes,
+    /// Part of a transaction.
+    pub(super) first: Option<FirstBatch>,
+    pub(super) verification: Verification,
 }
 
 /// How the batches of a request are appended.
@@ -76,7 +84,7 @@ struct Terms {
 
 /// Where a batch went.
 #[derive(Debug)]
-struct Placed {
+pub(super) struct Placed {
     base_offset: Offset,
     log_append_time_ms: Option<i64>,
     log_start_offset: Offset,
@@ -84,10 +92,10 @@ struct Placed {
 
 /// Why a batch did not go anywhere: the fields of its row.
 #[derive(Debug)]
-struct Refusal {
-    code: ErrorCode,
-    message: Option<String>,
-    records: Vec<(i32, String)>,
+pub(super) struct Refusal {
+    pub(super) code: ErrorCode,
+    pub(super) message: Option<String>,
+    pub(super) records: Vec<(i32, String)>,
 }
 
 impl From<ErrorCode> for Refusal {
@@ -107,11 +115,15 @@ impl From<AppendError> for Refusal {
     }
 }
 
-type Outcome = Result<Placed, Refusal>;
+pub(super) type Outcome = Result<Placed, Refusal>;
 
 async fn handle(context: &RequestContext, request: ProduceRequest) -> ProduceResponse {
     let image = context.shard.image();
     let admission = Admission::new(context, &request);
+    let transaction = match InTransaction::of(&request, context.api_version) {
+        Ok(transaction) => transaction,
+        Err(code) => return refuse_all(&request, code),
+    };
     let timeout = Duration::from_millis(request.timeout_ms.max(0) as u64);
     let terms = Terms { version: context.api_version, acks: request.acks, deadline: context.received.plus(timeout) };
     let mut response = skeleton(&request);
@@ -121,12 +133,29 @@ async fn handle(context: &RequestContext, request: ProduceRequest) -> ProduceRes
     for (row, (topic, data)) in partitions {
         match admission.admit(&image, &topic, data) {
             Ok((id, records)) => {
-                by_core.entry(context.shard.owner_of(id)).or_default().push(Batch { row, id, records });
+                let first = transaction.as_ref().and_then(|transaction| transaction.first_batch(&records));
+                let batch = Batch { row, id, records, first, verification: Verification::None };
+                by_core.entry(context.shard.owner_of(id)).or_default().push(batch);
             }
             Err(refusal) => refused.push((row, Err(refusal))),
         }
     }
-    let outcomes = append_everywhere(context, by_core, terms).await;
+    let outcomes = match transaction {
+        None => append_everywhere(context, by_core, terms).await,
+        Some(transaction) => {
+            // The next request of the connection must not overtake this one while its coordinator is asked.
+            let turn = context.connection.produce_turn.lock().await;
+            refused.extend(verify(context, &transaction, &mut by_core).await);
+            let mut appends = std::pin::pin!(append_everywhere(context, by_core, terms));
+            // Issues the appends, here and to the other cores.
+            let issued = poll_fn(|task| Poll::Ready(appends.as_mut().poll(task))).await;
+            drop(turn);
+            match issued {
+                Poll::Ready(outcomes) => outcomes,
+                Poll::Pending => appends.await,
+            }
+        }
+    };
     fill(&mut response, refused.into_iter().chain(outcomes), &image, context.api_version);
     name_endpoints(context, &mut response);
     response
@@ -156,11 +185,19 @@ fn skeleton(request: &ProduceRequest) -> ProduceResponse {
     ProduceResponse { responses: request.topic_data.iter().map(topic).collect(), ..Default::default() }
 }
 
+/// The same code for every partition.
+fn refuse_all(request: &ProduceRequest, code: ErrorCode) -> ProduceResponse {
+    let mut response = skeleton(request);
+    for row in response.responses.iter_mut().flat_map(|topic| &mut topic.partition_responses) {
+        row.error_code = code;
+    }
+    response
+}
+
 /// What is checked before a batch is sent to its core.
 struct Admission {
     version: i16,
     acks: i16,
-    is_transactional: bool,
     may_write_internal: bool,
 }
 
@@ -169,7 +206,6 @@ impl Admission {
         Admission {
             version: context.api_version,
             acks: request.acks,
-            is_transactional: request.transactional_id.is_some(),
             may_write_internal: context.client_id.as_deref() == Some(ADMIN_CLIENT_ID),
         }
     }
@@ -180,9 +216,6 @@ impl Admission {
         key: &TopicProduceData,
         data: PartitionProduceData,
     ) -> Result<(LogId, Bytes), Refusal> {
-        if self.is_transactional {
-            return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED.into());
-        }
         let (topic, unknown) = match self.version {
             13.. => (image.topic_by_id(key.topic_id), ErrorCode::UNKNOWN_TOPIC_ID),
             _ => (image.topic(&key.name), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
@@ -269,8 +302,14 @@ async fn append(shard: &Shard, batch: Batch, terms: Terms) -> Result<(Placed, st
     if terms.acks == -1 && !partition.has_enough_replicas() {
         return Err(ErrorCode::NOT_ENOUGH_REPLICAS.into());
     }
-    let append = Partition::append(&partition, shard, batch.records, terms.version);
-    let appended = before(shard, terms.deadline, append).await??;
+    let appended = match batch.first {
+        None => before(shard, terms.deadline, Partition::append(&partition, shard, batch.records, terms.version)).await,
+        Some(_) => {
+            let Batch { records, verification, .. } = batch;
+            let append = partition.append_in_transaction(shard, records, terms.version, verification);
+            before(shard, terms.deadline, append).await
+        }
+    }??;
     let placed = Placed {
         base_offset: appended.base_offset,
         log_append_time_ms: appended.log_append_time_ms,

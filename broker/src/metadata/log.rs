@@ -14,8 +14,7 @@ use protocol::records::BatchError;
 use storage::log::{LogConfig, ReadError};
 use storage::runtime::{LocalFuture, Runtime};
 use storage::{
-    AppendError, AppendOptions, Engine, LeaderEpoch, Log, LogId, LogSpec, Offset, Origin, ReadLimit, ReadOptions,
-    StorageError,
+    AppendError, AppendOptions, Engine, LeaderEpoch, Log, LogId, LogSpec, Offset, ReadLimit, ReadOptions, StorageError,
 };
 use thiserror::Error;
 use tokio::sync::Mutex;

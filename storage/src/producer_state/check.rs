@@ -183,6 +183,8 @@ fn check_data(
     origin: Origin,
 ) -> Result<(), AppendError> {
     check_epoch_not_older(entry, batch)?;
+    // Of a producer that has been fenced it says nothing (Kafka would take it for the newer one's).
+    let waiting = waiting.filter(|waiting| waiting.epoch == batch.producer_epoch);
     if let (Some(waiting), Origin::Client) = (waiting, origin) {
         check_first_sequence(entry, waiting, batch)?;
     }

@@ -31,7 +31,7 @@ pub(super) struct Waiting {
     pub(super) guard: VerificationGuard,
     /// Of the epoch below: a batch with a higher number must not come first, or the lower one would never fit.
     pub(super) lowest_sequence: i32,
-    epoch: i16,
+    pub(super) epoch: i16,
     /// Every transaction has an epoch of its own, so it begins with sequence number 0.
     pub(super) supports_epoch_bump: bool,
     since_ms: i64,

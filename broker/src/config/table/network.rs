@@ -28,7 +28,7 @@ pub(super) const CONFIGS: &[Config] = &[
     int("background.threads", Some("10"), AtLeast(1), "Threads for background work.").cluster_wide().ignored(CORES),
     int("queued.max.requests", Some("500"), AtLeast(1), "Requests that may wait before network threads stop reading.").ignored("requests are bounded by memory instead, see msgloop.request.memory.bytes"),
     long("queued.max.request.bytes", Some("-1"), Any, "Bytes of requests that may wait; -1 for no bound.").ignored("bounded by msgloop.request.memory.bytes"),
-    int("request.timeout.ms", Some("30000"), Any, "How long the broker waits for its own requests to other nodes before it gives up.").ignored(ONE_REPLICA),
+    int("request.timeout.ms", Some("30000"), Any, "How long the broker waits for its own requests to other nodes, and a coordinator for its records, before it gives up."),
     int("max.request.partition.size.limit", Some("2000"), AtLeast(1), "Most partitions in one DescribeTopicPartitions answer."),
     int("fetch.max.bytes", Some("57671680"), AtLeast(1024), "Most bytes a Fetch answer carries, whatever the client asks for; the first batch is always whole."),
     int("max.incremental.fetch.session.cache.slots", Some("1000"), AtLeast(0), "Most incremental fetch sessions kept."),

@@ -2,7 +2,7 @@
 
 use crate::config::definition::Check::{Any, AtLeast};
 use crate::config::definition::{Config, boolean, int, short};
-use crate::config::reasons::NO_TRANSACTIONS;
+use crate::config::reasons::{NO_TWO_PHASE_COMMIT, TRANSACTION_LOAD, TRANSACTION_WAITS};
 
 pub(super) const CONFIGS: &[Config] = &[
     int(
@@ -30,45 +30,40 @@ pub(super) const CONFIGS: &[Config] = &[
         AtLeast(1),
         "Bytes read at a time while transactions are loaded.",
     )
-    .ignored(NO_TRANSACTIONS),
-    int("transaction.max.timeout.ms", Some("900000"), AtLeast(1), "Longest transaction a producer may ask for.")
-        .ignored(NO_TRANSACTIONS),
+    .ignored(TRANSACTION_LOAD),
+    int("transaction.max.timeout.ms", Some("900000"), AtLeast(1), "Longest transaction a producer may ask for."),
     int(
         "transaction.abort.timed.out.transaction.cleanup.interval.ms",
         Some("10000"),
         AtLeast(1),
         "How often timed-out transactions are looked for.",
-    )
-    .ignored(NO_TRANSACTIONS),
+    ),
     int(
         "transaction.remove.expired.transaction.cleanup.interval.ms",
         Some("3600000"),
         AtLeast(1),
         "How often unused transactional ids are looked for.",
-    )
-    .ignored(NO_TRANSACTIONS),
+    ),
     boolean(
         "transaction.partition.verification.enable",
         Some("true"),
         Any,
         "Whether a partition asks the coordinator before the first write of a transaction.",
     )
-    .cluster_wide()
-    .ignored(NO_TRANSACTIONS),
+    .cluster_wide(),
     boolean(
         "transaction.two.phase.commit.enable",
         Some("false"),
         Any,
         "Whether two-phase commit with an outside coordinator is allowed.",
     )
-    .ignored(NO_TRANSACTIONS),
+    .ignored(NO_TWO_PHASE_COMMIT),
     int(
         "transactional.id.expiration.ms",
         Some("604800000"),
         AtLeast(1),
         "How long an unused transactional id is kept.",
-    )
-    .ignored(NO_TRANSACTIONS),
+    ),
     int(
         "producer.id.expiration.ms",
         Some("86400000"),
@@ -90,7 +85,11 @@ pub(super) const CONFIGS: &[Config] = &[
         AtLeast(1),
         "Pause before adding a partition to a transaction is tried again.",
     )
-    .ignored(NO_TRANSACTIONS),
-    int("add.partitions.to.txn.retry.backoff.max.ms", Some("100"), AtLeast(0), "Upper bound of that pause.")
-        .ignored(NO_TRANSACTIONS),
+    .ignored(TRANSACTION_WAITS),
+    int(
+        "add.partitions.to.txn.retry.backoff.max.ms",
+        Some("100"),
+        AtLeast(0),
+        "How long a partition that joins waits for the transaction before to be complete.",
+    ),
 ];

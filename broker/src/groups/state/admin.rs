@@ -124,6 +124,7 @@ impl GroupState {
         for (topic, committed) in self.offsets.of_group(group_id).into_iter().flatten() {
             partitions.extend(committed.keys().map(|&partition| (topic.clone(), partition)));
         }
+        partitions.extend(self.pending.of_group(group_id));
         let group_id: Rc<str> = group_id.into();
         partitions.iter().map(|(topic, partition)| GroupRecord::offset(&group_id, topic, *partition, None)).collect()
     }
@@ -147,7 +148,8 @@ impl GroupState {
     /// Tombstones for the group's offsets past their retention; `true` if it has no others.
     fn expire_offsets(&self, group_id: &Rc<str>, now_ms: i64, records: &mut Vec<GroupRecord>) -> bool {
         let Some(group) = self.groups.get(group_id) else { return false };
-        let mut all_expired = self.in_flight_of(group_id).next().is_none();
+        let in_flight = self.in_flight_of(group_id).next().is_some();
+        let mut all_expired = !in_flight && self.pending.of_group(group_id).next().is_none();
         let base = group.expiry_base();
         for (topic, partitions) in self.offsets.of_group(group_id).into_iter().flatten() {
             let subscribed = group.is_subscribed_to(topic);
@@ -155,7 +157,8 @@ impl GroupState {
                 // An offset that is just being committed again is young.
                 let in_flight = || self.in_flight_of(group_id).any(|(name, n)| name == topic && n == partition);
                 let expired = base.is_expired(offset, now_ms, self.settings.offsets_retention_ms);
-                if !subscribed && expired && !in_flight() {
+                let pending = || self.pending.has(group_id, topic, partition);
+                if !subscribed && expired && !in_flight() && !pending() {
                     records.push(GroupRecord::offset(group_id, topic, partition, None));
                 } else {
                     all_expired = false;
@@ -176,6 +179,9 @@ impl GroupState {
                 records.extend(gone.map(|(&partition, _)| GroupRecord::offset(group_id, topic, partition, None)));
             }
         }
+        let waiting = self.pending.all().filter(|(_, topic, _)| topics.contains_key(&***topic));
+        records
+            .extend(waiting.map(|(group_id, topic, partition)| GroupRecord::offset(group_id, topic, partition, None)));
         self.append_offsets(records, effects);
     }
 }

@@ -10,6 +10,7 @@ mod membership;
 mod offsets;
 mod owed;
 mod replay;
+mod transactions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -21,6 +22,7 @@ use super::classic::{ClassicGroup, Step};
 use super::effects::{Append, Effects, Then, TimerKey, TimerKind, Token};
 use super::group::Group;
 use super::offsets::Offsets;
+use super::pending::PendingOffsets;
 use super::records::GroupRecord;
 use super::settings::GroupSettings;
 use crate::metadata::MetadataImage;
@@ -44,6 +46,8 @@ pub struct GroupState {
     groups: BTreeMap<Rc<str>, Group>,
     group_bytes: usize,
     offsets: Offsets,
+    /// Offsets that wait for the end of their transactions.
+    pending: PendingOffsets,
     /// Changes of offsets on their way to disk, oldest first: whoever deletes a group must delete these too, since
     /// they come before its tombstones in the log.
     in_flight: VecDeque<Rc<Vec<GroupRecord>>>,
@@ -62,6 +66,7 @@ impl GroupState {
             groups: BTreeMap::new(),
             group_bytes: 0,
             offsets: Offsets::default(),
+            pending: PendingOffsets::default(),
             in_flight: VecDeque::new(),
             image: Arc::default(),
             owed: BTreeMap::new(),
@@ -81,7 +86,7 @@ impl GroupState {
 
     /// Memory held, roughly.
     pub fn bytes(&self) -> usize {
-        self.group_bytes + self.offsets.bytes()
+        self.group_bytes + self.offsets.bytes() + self.pending.bytes()
     }
 
     /// How many groups there are.
@@ -159,6 +164,11 @@ impl GroupState {
                 self.consumer_synced(token, *response, outcome, effects);
             }
             Then::Offsets => self.offsets_appended(&append.records, outcome),
+            Then::OffsetsInTransaction(producer_id) => self.pending_appended(&append.records, producer_id, outcome),
+            Then::TransactionEnded(marker) if outcome.is_ok() => {
+                self.transaction_ended(marker.producer.id, marker.commit);
+            }
+            Then::TransactionEnded(_) => {}
             Then::Created { group_id } => self.created(&group_id, outcome, now_ms, effects),
             Then::Assigned { group_id, generation, assignments } => {
                 self.with_classic(&group_id, now_ms, effects, |group, step| {

@@ -64,11 +64,23 @@ impl GroupState {
         now_ms: i64,
         effects: &mut Effects,
     ) -> Result<Vec<OffsetCommitResponseTopic>, ErrorCode> {
-        let CommitEvent { who, retention_ms, topics, .. } = event;
-        let group_id = self.group_to_commit_to(group_id, event, now_ms)?;
+        let (group_id, records, responses) = self.offset_records(group_id, event, now_ms)?;
         if let Some(Group::Classic(group)) = self.groups.get(&group_id) {
-            group.committed(who.member_id, effects);
+            group.committed(event.who.member_id, effects);
         }
+        self.append_offsets(records, effects);
+        Ok(responses)
+    }
+
+    /// The group that commits, what is recorded, and what it is told.
+    pub(super) fn offset_records(
+        &mut self,
+        group_id: &str,
+        event: CommitEvent<'_>,
+        now_ms: i64,
+    ) -> Result<(Rc<str>, Vec<GroupRecord>, Vec<OffsetCommitResponseTopic>), ErrorCode> {
+        let CommitEvent { retention_ms, topics, .. } = event;
+        let group_id = self.group_to_commit_to(group_id, event, now_ms)?;
         let expire_timestamp_ms = (retention_ms != -1).then(|| now_ms.saturating_add(retention_ms));
         let mut records = Vec::new();
         let mut responses = Vec::with_capacity(topics.len());
@@ -89,8 +101,7 @@ impl GroupState {
             let (name, topic_id) = (topic.name.clone(), topic.topic_id);
             responses.push(OffsetCommitResponseTopic { name, topic_id, partitions });
         }
-        self.append_offsets(records, effects);
-        Ok(responses)
+        Ok((group_id, records, responses))
     }
 
     /// The group to commit to, made if need be: who commits without membership needs no group to have been there.
@@ -142,14 +153,13 @@ impl GroupState {
 
     /// Changes of offsets are durable and seen from now on, or were refused and never happened.
     pub(super) fn offsets_appended(&mut self, records: &Rc<Vec<GroupRecord>>, outcome: Result<(), ErrorCode>) {
-        if let Some(index) = self.in_flight.iter().position(|watched| Rc::ptr_eq(watched, records)) {
-            self.in_flight.remove(index);
-        }
+        self.landed(records);
         if outcome.is_err() {
             return;
         }
         for record in records.iter() {
             if let GroupRecord::Offset { group_id, topic, partition, value } = record {
+                self.pending.overtaken(group_id, topic, *partition, value.is_none());
                 self.offsets.apply(group_id, topic, *partition, value.clone());
             }
         }
@@ -158,6 +168,13 @@ impl GroupState {
     /// Whether a client may fetch offsets of a group now; of one that is unknown it may, and there are none.
     pub fn validate_offset_fetch(&self, group_id: &str, member_id: Option<&str>, epoch: i32) -> Result<(), ErrorCode> {
         self.groups.get(group_id).map_or(Ok(()), |group| group.validate_offset_fetch(member_id, epoch))
+    }
+
+    /// These are not on their way any more.
+    pub(super) fn landed(&mut self, records: &Rc<Vec<GroupRecord>>) {
+        if let Some(index) = self.in_flight.iter().position(|watched| Rc::ptr_eq(watched, records)) {
+            self.in_flight.remove(index);
+        }
     }
 
     /// Committed offsets of the partitions asked for; unknown ones are -1 without an error.
@@ -225,6 +242,7 @@ impl GroupState {
     /// Whether an offset is committed, or on its way.
     fn is_committed(&self, group_id: &str, topic: &str, partition: i32) -> bool {
         self.offsets.get(group_id, topic, partition).is_some()
+            || self.pending.has(group_id, topic, partition)
             || self.in_flight_of(group_id).any(|(name, number)| **name == *topic && number == partition)
     }
 

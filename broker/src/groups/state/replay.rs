@@ -18,6 +18,7 @@ impl GroupState {
                     // Committed without membership: such a group has no record of its own.
                     self.insert(Group::Classic(ClassicGroup::new(group_id.clone(), now_ms)));
                 }
+                self.pending.overtaken(&group_id, &topic, partition, value.is_none());
                 self.offsets.apply(&group_id, &topic, partition, value);
             }
             GroupRecord::Group { group_id, value: Some(value) } => {

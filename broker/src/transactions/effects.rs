@@ -1,0 +1,58 @@
+//! What a state machine asks of the world: records, and markers in the partitions of a transaction that ended.
+
+use std::rc::Rc;
+
+use super::TopicPartition;
+use super::records::TransactionRecord;
+use super::transaction::Transaction;
+
+/// What becomes of a transactional id once its record is durable, or was refused.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Then {
+    /// It takes this value.
+    Become {
+        /// The id.
+        transactional_id: Rc<str>,
+        /// What was recorded.
+        next: Box<Transaction>,
+    },
+    /// They are forgotten.
+    Forget(Vec<Rc<str>>),
+}
+
+/// Records to append together, and what follows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Append {
+    /// In this order.
+    pub records: Vec<TransactionRecord>,
+    /// Handed to `TransactionState::appended` with the outcome.
+    pub then: Then,
+}
+
+/// A transaction whose end every one of its partitions must learn of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The id.
+    pub transactional_id: Rc<str>,
+    /// Its producer.
+    pub producer_id: i64,
+    /// The epoch of the markers.
+    pub producer_epoch: i16,
+    /// Commit, else abort.
+    pub commit: bool,
+    /// Version of the transaction protocol it was under.
+    pub client_version: i16,
+    /// Where markers are needed.
+    pub partitions: Vec<TopicPartition>,
+}
+
+/// Everything one event asks for.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Appends to make; those of one transactional id come one at a time.
+    pub appends: Vec<Append>,
+    /// Markers to write, until every partition has one.
+    pub ended: Vec<Ended>,
+    /// Completions whose record was refused, to be tried again in a while.
+    pub retries: Vec<Rc<str>>,
+}
