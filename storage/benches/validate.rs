@@ -22,6 +22,7 @@ fn config(validate_records: bool) -> LogConfig {
         retention_bytes: -1,
         cleanup_delete: true,
         cleanup_compact: false,
+        compaction: storage::CompactionConfig::default(),
         max_message_bytes: 2 << 20,
         file_delete_delay_ms: 60_000,
         message_timestamp_before_max_ms: i64::MAX,

@@ -204,6 +204,7 @@ impl Engine {
         {
             error?;
         }
+        volumes.iter().for_each(|volume| volume.fit_ring_to_append(bytes));
         let admits = |reserved: usize| volumes.iter().all(|volume| volume.admits(reserved));
         let make_room = |reserved: usize| volumes.iter().for_each(|volume| volume.make_room(reserved));
         Ok(self.inner.memory.reserve(bytes, admits, make_room, passes).await)

@@ -20,6 +20,7 @@ pub mod producer_state;
 mod quarantine;
 mod recovery;
 mod retention;
+mod room;
 pub mod runtime;
 pub mod segment;
 mod segment_file;

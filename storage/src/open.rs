@@ -62,6 +62,8 @@ pub(crate) async fn open_log(volume: &Rc<Volume>, spec: LogSpec) -> Result<(Rc<L
     let replayed = recovered.batches.len() as u64;
     let log = Log::new(spec.id, name, volume.clone(), state, start, end);
     volume.logs.borrow_mut().insert(spec.id, log.clone());
+    volume.fit_ring_to_logs();
+    volume.unwritten_rolls.set(volume.unwritten_rolls.get() + log.state().unwritten_rolls);
     if replayed > 0 {
         volume.note_append(&Rc::downgrade(&log), end);
     }

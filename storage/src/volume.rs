@@ -44,6 +44,10 @@ pub(crate) struct Volume {
     pub open_segments: OpenSegments,
     pub last_append: Cell<Monotonic>,
     pub write_back_bytes: Cell<u64>,
+    /// Segments that appends have ended and write-back has not, in all logs.
+    pub unwritten_rolls: Cell<u64>,
+    /// What an append waits to have room for in the ring.
+    pub wanted: Cell<u64>,
 }
 
 impl Volume {
@@ -73,6 +77,8 @@ impl Volume {
             open_segments: OpenSegments::default(),
             last_append: Cell::default(),
             write_back_bytes: Cell::new(0),
+            unwritten_rolls: Cell::new(0),
+            wanted: Cell::new(0),
         })
     }
 
@@ -84,15 +90,6 @@ impl Volume {
     /// Where a core's ring is.
     pub fn wal_path(directory: &Path, core: usize) -> PathBuf {
         directory.join("wal").join(core.to_string())
-    }
-
-    /// Whether the ring has room for so many bytes of reservations.
-    pub fn admits(&self, reserved: usize) -> bool {
-        let ring = self.wal.ring();
-        // Headers and padding, entries that are moved forward, and the file that is being filled.
-        let kept_free = 2 * ring.file_bytes();
-        self.health.check().is_err()
-            || (self.wal.live_bytes() + reserved as u64 + kept_free <= ring.bytes_max() && self.wal.has_room(reserved))
     }
 
     /// A batch is in memory.
@@ -123,23 +120,34 @@ impl Volume {
         let committed = position.group.wait().await;
         // A topic made again has the same directory: a write-back that is under way must not meet it.
         log.wait_for_write_back().await;
+        self.forget_rolls(log);
         let removed = match committed {
             Ok(()) => log.remove_files().await,
             Err(error) => Err(error),
         };
-        let mut holds = self.holds.borrow_mut();
-        if let Some(at) = holds.iter().position(|lsn| *lsn == position.lsn)
-            && removed.is_ok()
-        {
-            holds.swap_remove(at);
+        if removed.is_ok() {
+            self.release(position.lsn);
         }
-        drop(holds);
         if removed.is_ok()
             && let Err(error) = self.opened.remove(&self.runtime, log.id()).await
         {
             tracing::warn!(log = log.name(), %error, "a deleted partition stays marked as opened");
         }
         removed
+    }
+
+    /// An entry that nothing needs any more.
+    fn release(&self, lsn: Lsn) {
+        let mut holds = self.holds.borrow_mut();
+        if let Some(at) = holds.iter().position(|held| *held == lsn) {
+            holds.swap_remove(at);
+        }
+    }
+
+    /// The segments of a log that write-back will never end.
+    fn forget_rolls(&self, log: &Log) {
+        let rolls = std::mem::take(&mut log.state_mut().unwritten_rolls);
+        self.unwritten_rolls.set(self.unwritten_rolls.get() - rolls);
     }
 
     /// Writes everything back, commits, stops.

@@ -76,6 +76,7 @@ async fn pass(volume: &Rc<Volume>) -> Result<(), StorageError> {
         volume.health.set_full(Writer::Segments, false);
     }
     volume.trim();
+    volume.wanted.set(0);
     volume.give_memory_back();
     result
 }
@@ -122,10 +123,11 @@ impl Volume {
         !self.order.borrow().is_empty()
     }
 
-    /// The write-ahead log should not be needed below this: what a start reads quickly, at most half of the ring.
+    /// The write-ahead log should not be needed below this: what a start reads quickly, at most half of the ring,
+    /// less where an append waits for room.
     pub fn trim_goal(&self) -> Lsn {
         let quick = REPLAY_BYTES.max(self.logs.borrow().len() as u64 * REPLAY_BYTES_PER_LOG);
-        Lsn(self.wal.next().0.saturating_sub(quick.min(self.wal.ring().bytes_max() / 2)))
+        Lsn(self.wal.next().0.saturating_sub(quick.min(self.keep_bytes_max())))
     }
 
     /// Nothing below this should be in memory only: half of it, less when it is short. What is written back already counts
@@ -185,6 +187,9 @@ impl Volume {
 
     /// Somebody waits for memory or for the ring.
     pub fn make_room(&self, reserved: usize) {
+        if !self.admits(reserved) {
+            self.wanted.set(reserved as u64);
+        }
         if !self.wal.has_room(reserved) {
             self.wal.ring().make_room();
             self.wal.publish_trim();

@@ -178,7 +178,7 @@ mod tests {
         check(&of(&[100, 100, 100, 100, 300, 1]), &[0..2, 2..4, 4..5, 5..6]);
         check(&of(&[0, 0, 250, 0, 1]), &[0..4, 4..5]);
         let far = RELATIVE_MAX + 1;
-        check(&[segment(0, 10, 1, 0), segment(10, far, 1, 0)], &[0..2]);
+        check(&[segment(0, 10, 1, 0), segment(10, far, 1, 0)], std::slice::from_ref(&(0..2)));
         check(&[segment(0, 10, 1, 0), segment(10, far + 1, 1, 0)], &[0..1, 1..2]);
         check(&[segment(0, 10, 1, 0), segment(10, far + 1, 0, 0), segment(far + 1, far + 2, 1, 0)], &[0..2, 2..3]);
     }

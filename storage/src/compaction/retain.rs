@@ -105,10 +105,9 @@ impl Pass {
     /// A marker goes once nothing of its transaction is left and its horizon, set when that was first seen, is past.
     fn filter_control(&mut self, batch: &BatchView<'_>) -> Result<(Content, Option<AbortedTxn>), BatchError> {
         let header = &batch.header;
-        let kind = match batch.records(batch.payload()).next().transpose()? {
-            None => None,
-            Some(record) => Some(record.key.and_then(ControlRecordType::parse).unwrap_or(ControlRecordType::Other(-1))),
-        };
+        let first = batch.records(batch.payload()).next().transpose()?;
+        let kind =
+            first.map(|record| record.key.and_then(ControlRecordType::parse).unwrap_or(ControlRecordType::Other(-1)));
         match self.transactions.on_control(header, kind) {
             Marker::Needed(aborted) => Ok((Content::All, aborted)),
             Marker::Expendable if kind.is_none() => Ok((Content::Nothing, None)),

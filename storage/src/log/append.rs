@@ -5,7 +5,6 @@ use std::rc::Rc;
 use bytes::Bytes;
 use protocol::records::{BatchError, BatchView};
 
-use super::state::Head;
 use super::{AppendOptions, Appended, DurableFuture, Log};
 use crate::error::{AppendError, StorageError};
 use crate::ids::Offset;
@@ -158,7 +157,8 @@ impl Log {
         let now_ms = self.volume.runtime.wall_clock_ms();
         let mut state = self.state.borrow_mut();
         if state.must_roll(bytes, next_offset - 1, max_timestamp, now_ms) {
-            state.head = Head { base_offset, created_ms: now_ms, ..Head::default() };
+            state.begin_segment(base_offset, now_ms);
+            self.volume.unwritten_rolls.set(self.volume.unwritten_rolls.get() + 1);
         }
         let interval = state.config.index_interval_bytes;
         state.head.place(bytes, max_timestamp, interval)

@@ -12,8 +12,6 @@ use crate::segment_file::replace_file;
 use crate::volume::Volume;
 use crate::wal::{Lsn, SegmentSynced};
 
-/// A larger producer snapshot goes to a file rather than into the write-ahead log.
-const INLINE_SNAPSHOT_BYTES_MAX: usize = 16 * 1024;
 /// Producer snapshots that stay.
 const SNAPSHOTS_KEPT: usize = 2;
 /// Where a log start beyond the first segment's base is kept.
@@ -100,7 +98,7 @@ impl Log {
             false => self.write_aborted_of_next(segment_base_offset, offset.0).await,
         };
         aborted.map_err(|error| self.write_failed(&error))?;
-        if snapshot.len() <= INLINE_SNAPSHOT_BYTES_MAX {
+        if snapshot.len() as u64 <= self.volume.inline_snapshot_bytes_max() {
             return Ok((offset.0, snapshot));
         }
         self.write_snapshot(offset, snapshot).await?;

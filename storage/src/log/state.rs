@@ -111,6 +111,8 @@ pub(crate) struct State {
     pub tail: Tail,
     /// Bytes of the tail that are in the write-ahead log only.
     pub unwritten_bytes: u64,
+    /// Segments that were begun and that write-back has not come to.
+    pub unwritten_rolls: u64,
     pub files: Files,
     pub producers: ProducerState,
     /// Transactions that were aborted, as far as no closed segment's index has them.
@@ -136,6 +138,7 @@ impl State {
             head,
             tail: Tail::default(),
             unwritten_bytes: 0,
+            unwritten_rolls: 0,
             producers: ProducerState::new(Offset(files.next_offset)),
             aborted: Aborted::default(),
             files,
@@ -236,6 +239,12 @@ impl Head {
 }
 
 impl State {
+    /// Appends go to a new segment from here on.
+    pub fn begin_segment(&mut self, base_offset: i64, created_ms: i64) {
+        self.head = Head { base_offset, created_ms, ..Head::default() };
+        self.unwritten_rolls += 1;
+    }
+
     /// Whether a batch of `bytes` begins a new segment (LogSegment.shouldRoll: size, time of the records, index full,
     /// relative offset too large).
     pub fn must_roll(&self, bytes: u64, last_offset: i64, max_timestamp: i64, now_ms: i64) -> bool {
@@ -267,7 +276,7 @@ impl State {
         let length = bytes.len() as u64;
         // The wall clock is of no use here: when the batch was appended, it rolled by its own time or size.
         if self.must_roll(length, header.last_offset(), header.max_timestamp, self.head.created_ms) {
-            self.head = Head { base_offset: header.base_offset, created_ms: self.head.created_ms, ..Head::default() };
+            self.begin_segment(header.base_offset, self.head.created_ms);
         }
         let interval = self.config.index_interval_bytes;
         let (segment_base_offset, position) = self.head.place(length, header.max_timestamp, interval);

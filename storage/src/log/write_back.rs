@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::Log;
 use super::report::Progress;
 use super::segment_writer::Rope;
-use super::state::{Head, Plan};
+use super::state::Plan;
 use crate::error::StorageError;
 use crate::ids::Offset;
 use crate::memory::aligned_zeros;
@@ -106,7 +106,8 @@ impl Log {
             }
             // From here on appends go to the new segment.
             let created_ms = self.volume.runtime.wall_clock_ms();
-            state.head = Head { base_offset: end, created_ms, ..Head::default() };
+            state.begin_segment(end, created_ms);
+            self.volume.unwritten_rolls.set(self.volume.unwritten_rolls.get() + 1);
         }
         self.roll(end).await?;
         Ok(true)
@@ -218,6 +219,11 @@ impl Log {
         state.files.stated = IndexStatement::default();
         state.files.file = None;
         state.files.sidecar = None;
+        // None are left of a log that was deleted meanwhile.
+        if state.unwritten_rolls > 0 {
+            state.unwritten_rolls -= 1;
+            self.volume.unwritten_rolls.set(self.volume.unwritten_rolls.get() - 1);
+        }
         Ok(())
     }
 

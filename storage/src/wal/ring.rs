@@ -20,6 +20,8 @@ const ZERO_BYTES: usize = 1 << 20;
 /// something is deleted has to be written down, as has how far thousands of partitions are written back. It costs no
 /// space, only that the next file is asked for a little earlier.
 const SPARE_BYTES: u64 = 8 << 20;
+/// A ring of fewer files has no room to move what it holds forward.
+const FILES_MIN: usize = 4;
 /// How long a full disk is left alone before the next attempt to make a file.
 const RETRY_FULL: Duration = Duration::from_secs(1);
 
@@ -38,7 +40,7 @@ pub struct Ring {
     directory: PathBuf,
     health: Rc<Health>,
     file_bytes: u64,
-    files_max: usize,
+    files_max: Cell<usize>,
     live: RefCell<VecDeque<(u64, Slot)>>,
     free: RefCell<Vec<Slot>>,
     files: Cell<usize>,
@@ -69,13 +71,15 @@ impl Ring {
     pub fn new(runtime: Runtime, health: Rc<Health>, files: RingFiles, bytes_max: u64) -> Rc<Ring> {
         let files_count = files.live.len() + files.free.len();
         let slots = files.live.iter().map(|(_, slot)| slot).chain(&files.free);
+        // Where less is configured than before, what is live has to be written back all the same.
+        let needed = files_count + if files.free.is_empty() { 2 } else { 0 };
         let next_number = slots.map(|slot| slot.number + 1).max().unwrap_or(0);
         Rc::new(Ring {
             runtime,
             health,
             directory: files.directory,
             file_bytes: files.file_bytes,
-            files_max: usize::try_from(bytes_max / files.file_bytes).unwrap_or(usize::MAX).max(4),
+            files_max: Cell::new(files_of(bytes_max, files.file_bytes).max(needed).max(FILES_MIN)),
             live: RefCell::new(files.live.into()),
             free: RefCell::new(files.free),
             files: Cell::new(files_count),
@@ -92,7 +96,13 @@ impl Ring {
 
     /// How large the ring may get.
     pub fn bytes_max(&self) -> u64 {
-        self.files_max as u64 * self.file_bytes
+        self.files_max.get() as u64 * self.file_bytes
+    }
+
+    /// It may get so large at least, whatever is configured.
+    pub fn fit(&self, bytes: u64) {
+        let files = files_of(bytes, self.file_bytes) + 1;
+        self.files_max.set(self.files_max.get().max(files));
     }
 
     /// How large it is.
@@ -144,7 +154,7 @@ impl Ring {
     }
 
     fn may_grow(&self) -> bool {
-        !self.growing.get() && self.files.get() < self.files_max
+        !self.growing.get() && self.files.get() < self.files_max.get()
     }
 
     /// Makes the next file in the background when none is free.
@@ -238,6 +248,10 @@ impl Ring {
         }
         self.changed.notify_waiters();
     }
+}
+
+fn files_of(bytes: u64, file_bytes: u64) -> usize {
+    usize::try_from(bytes / file_bytes).unwrap_or(usize::MAX - 1)
 }
 
 /// Opens a slot's file for reading and writing.

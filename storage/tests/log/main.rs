@@ -11,4 +11,5 @@ mod power_cut;
 mod producers;
 mod reopen;
 mod retention;
+mod room;
 mod transactions;

@@ -12,7 +12,7 @@ use storage::{AppendError, Engine, Log, LogSpec};
 use crate::harness::{append, append_options, batch, config, open, spec, value};
 
 /// A batch of one record of `bytes` with this sequence number.
-fn numbered(producer_id: i64, base_sequence: i32, bytes: usize) -> Bytes {
+pub fn numbered(producer_id: i64, base_sequence: i32, bytes: usize) -> Bytes {
     let header = BatchHeader { producer_id, producer_epoch: 0, base_sequence, ..BatchHeader::default() };
     let mut builder = BatchBuilder::new(header, Compression::None);
     let value = value(base_sequence as u64, bytes);
@@ -22,7 +22,7 @@ fn numbered(producer_id: i64, base_sequence: i32, bytes: usize) -> Bytes {
     builder.build().unwrap()
 }
 
-async fn send(engine: &Engine, log: &Rc<Log>, batch: Bytes) -> Result<(i64, bool), AppendError> {
+pub async fn send(engine: &Engine, log: &Rc<Log>, batch: Bytes) -> Result<(i64, bool), AppendError> {
     let reservation = engine.reserve(batch.len()).await?;
     let appended = log.append(reservation, batch, append_options())?;
     appended.durable.await?;
@@ -106,6 +106,8 @@ fn a_retry_after_a_restart_is_known_and_a_gap_is_refused() {
     for end in [End::Killed, End::WrittenBack, End::Settled, End::Closed] {
         check(2, end, CrashPolicy::Killed);
         check(2, end, CrashPolicy::LoseAll);
+        // Too many for an entry of the write-ahead log.
+        check(90, end, CrashPolicy::LoseAll);
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) const CONFIGS: &[Config] = &[
         "msgloop.wal.bytes",
         Some("1073741824"),
         AtLeast(134_217_728),
-        "Size the write-ahead logs of all cores may grow to together.",
+        "Size the write-ahead logs of all cores may grow to together; a core's at least to 96 KiB a partition and to four times the largest batch.",
     ),
     long(
         "msgloop.wal.file.bytes",
