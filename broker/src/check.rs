@@ -151,7 +151,7 @@ mod tests {
         // A key of a committed offset without its group, and a type that newer brokers may write.
         let (cut, unknown): (&[u8], &[u8]) = (&[0, 1, 0], &[0x7f, 0]);
         let bytes = batch(40, &[(unknown, b""), (cut, b""), (cut, b"")]);
-        let found = wrong(log, OFFSETS_TOPIC, &[bytes.clone()]);
+        let found = wrong(log, OFFSETS_TOPIC, std::slice::from_ref(&bytes));
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].starts_with("offset 41: ") && found[1].starts_with("offset 42: "), "{found:?}");
         assert!(wrong(log, "other", &[bytes]).is_empty());

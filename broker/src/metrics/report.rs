@@ -115,7 +115,8 @@ impl Report {
                 page.sample(&[("topic", topic)], totals[flow as usize]);
             }
         }
-        let of_log: [(&'static str, fn(&LogFigures) -> u64); 3] = [
+        type Figure = fn(&LogFigures) -> u64;
+        let of_log: [(&str, Figure); 3] = [
             ("kafka_log_log_logstartoffset", |figures| figures.start.unsigned_abs()),
             ("kafka_log_log_logendoffset", |figures| figures.end.unsigned_abs()),
             ("kafka_log_log_size", |figures| figures.bytes),

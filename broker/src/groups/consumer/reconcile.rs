@@ -127,15 +127,17 @@ mod tests {
 
     use MemberState::{Stable, UnreleasedPartitions as Unreleased, UnrevokedPartitions as Unrevoked};
 
+    type Pairs = &'static [(i32, i32)];
+
     struct Case {
         state: MemberState,
         epoch: i32,
-        has: &'static [(i32, i32)],
-        giving_up: &'static [(i32, i32)],
+        has: Pairs,
+        giving_up: Pairs,
         target: (i32, &'static [i32]),
         reported: Option<&'static [i32]>,
         taken: &'static [i32],
-        next: (MemberState, i32, &'static [(i32, i32)], &'static [(i32, i32)]),
+        next: (MemberState, i32, Pairs, Pairs),
     }
 
     #[test]

@@ -70,13 +70,13 @@ impl ConsumerGroup {
 
     /// Topics of every member, in the order of the members; equal subscriptions share one set.
     pub(super) fn topics_of_all(&self, image: &MetadataImage) -> Vec<Rc<BTreeSet<Uuid>>> {
-        let mut known: BTreeMap<(&[String], Option<&str>), Rc<BTreeSet<Uuid>>> = BTreeMap::new();
+        let mut known = BTreeMap::<(&[String], Option<&str>), _>::new();
         let topics = |member: &Member| Rc::new(self.topics_of(member, image));
         self.members
             .values()
             .map(|member| {
                 let key = (member.about.subscribed_topic_names.as_slice(), member.pattern());
-                known.entry(key).or_insert_with(|| topics(member)).clone()
+                Rc::clone(known.entry(key).or_insert_with(|| topics(member)))
             })
             .collect()
     }
