@@ -30,7 +30,7 @@ pub(super) enum Phase {
     /// The log is being read.
     Loading,
     /// In charge.
-    Active(GroupState),
+    Active(Box<GroupState>),
     /// The log cannot be read, or the partition was taken away.
     Closed,
 }
@@ -91,7 +91,7 @@ impl Home {
         let config = shard.config();
         let settings = Rc::new(GroupSettings::of(&config));
         let empty = partition.log().log_start_offset() == partition.log().log_end_offset();
-        let phase = if empty { Phase::Active(GroupState::new(settings.clone())) } else { Phase::Loading };
+        let phase = if empty { Phase::Active(Box::new(GroupState::new(settings.clone()))) } else { Phase::Loading };
         let home = Rc::new(Home {
             partition,
             settings: RefCell::new(settings.clone()),
@@ -135,7 +135,7 @@ impl Home {
                 let took_ms = shard.runtime().now().since(started).as_millis() as u64;
                 let (groups, offsets) = (state.group_count(), state.offsets().len());
                 tracing::info!(partition = self.id().partition, groups, offsets, took_ms, "groups loaded");
-                *phase = Phase::Active(state);
+                *phase = Phase::Active(Box::new(state));
             }
             (Err(error), phase @ Phase::Loading) => {
                 // Kept closed: starting anew without the records would hand members and offsets that are known

@@ -55,6 +55,16 @@ pub struct CommitEvent<'a> {
     pub topics: &'a [TopicToCommit],
 }
 
+/// What a commit comes to.
+pub(super) struct OffsetRecords {
+    /// The group that commits.
+    pub group_id: Rc<str>,
+    /// What is recorded.
+    pub records: Vec<GroupRecord>,
+    /// What it is told.
+    pub responses: Vec<OffsetCommitResponseTopic>,
+}
+
 impl GroupState {
     /// Commits offsets. The answer holds once the append asked for is durable.
     pub fn commit_offsets(
@@ -64,7 +74,7 @@ impl GroupState {
         now_ms: i64,
         effects: &mut Effects,
     ) -> Result<Vec<OffsetCommitResponseTopic>, ErrorCode> {
-        let (group_id, records, responses) = self.offset_records(group_id, event, now_ms)?;
+        let OffsetRecords { group_id, records, responses } = self.offset_records(group_id, event, now_ms)?;
         if let Some(Group::Classic(group)) = self.groups.get(&group_id) {
             group.committed(event.who.member_id, effects);
         }
@@ -72,13 +82,13 @@ impl GroupState {
         Ok(responses)
     }
 
-    /// The group that commits, what is recorded, and what it is told.
+    /// What a commit comes to; nothing is changed but that the group is there.
     pub(super) fn offset_records(
         &mut self,
         group_id: &str,
         event: CommitEvent<'_>,
         now_ms: i64,
-    ) -> Result<(Rc<str>, Vec<GroupRecord>, Vec<OffsetCommitResponseTopic>), ErrorCode> {
+    ) -> Result<OffsetRecords, ErrorCode> {
         let CommitEvent { retention_ms, topics, .. } = event;
         let group_id = self.group_to_commit_to(group_id, event, now_ms)?;
         let expire_timestamp_ms = (retention_ms != -1).then(|| now_ms.saturating_add(retention_ms));
@@ -101,7 +111,7 @@ impl GroupState {
             let (name, topic_id) = (topic.name.clone(), topic.topic_id);
             responses.push(OffsetCommitResponseTopic { name, topic_id, partitions });
         }
-        Ok((group_id, records, responses))
+        Ok(OffsetRecords { group_id, records, responses })
     }
 
     /// The group to commit to, made if need be: who commits without membership needs no group to have been there.

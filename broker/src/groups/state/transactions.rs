@@ -7,6 +7,7 @@ use protocol::ErrorCode;
 use protocol::messages::offset_commit::OffsetCommitResponseTopic;
 use protocol::messages::offset_fetch::OffsetFetchResponseTopics;
 
+use super::offsets::OffsetRecords;
 use super::{CommitEvent, GroupState};
 use crate::groups::classic::ClassicGroup;
 use crate::groups::effects::{Effects, InTransaction};
@@ -23,7 +24,7 @@ impl GroupState {
         now_ms: i64,
         effects: &mut Effects,
     ) -> Result<Vec<OffsetCommitResponseTopic>, ErrorCode> {
-        let (_, records, responses) = self.offset_records(group_id, event, now_ms)?;
+        let OffsetRecords { records, responses, .. } = self.offset_records(group_id, event, now_ms)?;
         if !records.is_empty() {
             effects.append_in_transaction(records, transaction);
             self.watch_last_append(effects);
