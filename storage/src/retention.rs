@@ -35,11 +35,12 @@ pub(crate) fn new_start(segments: &[Candidate], config: &LogConfig, now_ms: i64,
     }
     let mut excess = segments.iter().map(|segment| segment.bytes).sum::<u64>();
     excess = excess.saturating_sub(u64::try_from(config.retention_bytes).unwrap_or(u64::MAX));
-    for segment in segments {
+    // What compaction left empty goes with what follows it.
+    for segment in segments.iter().filter(|segment| segment.bytes > 0) {
         let too_old = config.retention_ms >= 0
             && segment.max_timestamp >= 0
             && now_ms.saturating_sub(segment.max_timestamp) > config.retention_ms;
-        let too_much = segment.bytes > 0 && excess >= segment.bytes;
+        let too_much = excess >= segment.bytes;
         if !too_old && !too_much {
             break;
         }
@@ -198,5 +199,19 @@ mod tests {
         check(-1, 400, 10);
         check(-1, 0, 50);
         check(8_999, 300, 20);
+    }
+
+    #[test]
+    fn an_empty_segment_goes_with_the_next() {
+        let segment = |base_offset, bytes, max_timestamp| Candidate {
+            base_offset,
+            next_offset: base_offset + 10,
+            bytes,
+            max_timestamp,
+        };
+        let config = LogConfig { retention_ms: 1_000, ..config() };
+        let segments = [segment(0, 0, -1), segment(10, 100, 1_000), segment(20, 0, -1), segment(30, 100, 9_500)];
+        assert_eq!(new_start(&segments, &config, 10_000, 0), 20);
+        assert_eq!(new_start(&segments[2..], &config, 10_000, 0), 0);
     }
 }

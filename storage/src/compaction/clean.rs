@@ -223,8 +223,12 @@ impl Log {
         self.check_cleaning()?;
         let piece = source.next(self, tools.piece_bytes()).await?;
         let bytes = piece.as_ref().map_or(0, |piece| piece.bytes.len());
-        tools.throttle(&self.volume().runtime, bytes as u64).await;
+        self.throttle(tools, bytes as u64).await;
         Ok(piece)
+    }
+
+    async fn throttle(&self, tools: &Tools, bytes: u64) {
+        tools.throttle(&self.volume().runtime, bytes, || self.check_cleaning().is_err()).await;
     }
 
     /// Works on `state` off the core; what it finds damaged is an error of the segment.
@@ -299,7 +303,7 @@ impl Log {
                 let bytes = kept.iter().map(|batch| batch.bytes.len() as u64).sum();
                 done.bytes_written += bytes;
                 output.flush(self).await.map_err(failed)?;
-                tools.throttle(&self.volume().runtime, bytes).await;
+                self.throttle(tools, bytes).await;
             }
         }
         let end = group.last().map_or(0, |segment| segment.next_offset);

@@ -13,6 +13,8 @@ use crate::volume::Volume;
 
 /// How long a log is left alone that could not be cleaned.
 const RETRY: Duration = Duration::from_secs(60);
+/// How long the cleaner sleeps at most before it looks whether it has to stop.
+const NAP_MAX: Duration = Duration::from_millis(200);
 /// The least that is read at once.
 const PIECE_BYTES_MIN: usize = 64 << 10;
 
@@ -99,16 +101,16 @@ impl Tools {
         (self.config().io_buffer_bytes / 2).max(PIECE_BYTES_MIN)
     }
 
-    /// Waits until `bytes` more may have been read or written.
-    pub async fn throttle(&self, runtime: &Runtime, bytes: u64) {
+    /// Waits until `bytes` more may have been read or written, or until cleaning has to `stop`.
+    pub async fn throttle(&self, runtime: &Runtime, bytes: u64, stop: impl Fn() -> bool) {
         let (now, rate) = (runtime.now(), self.config().io_bytes_per_second);
         let seconds = if rate > 0.0 { (bytes as f64 / rate).min(3600.0) } else { 0.0 };
         let until = self.paid_until.get().max(now).plus(Duration::from_secs_f64(seconds));
         self.paid_until.set(until);
-        if until > now.plus(Duration::from_millis(1)) {
-            runtime.sleep_until(until).await;
-        } else {
-            runtime.yield_now().await;
+        runtime.yield_now().await;
+        let soon = Duration::from_millis(1);
+        while until > runtime.now().plus(soon) && !stop() {
+            runtime.sleep_until(until.min(runtime.now().plus(NAP_MAX))).await;
         }
     }
 }
