@@ -269,13 +269,3 @@ def test_deletes_records_and_lists_offsets(broker, topic):
     assert client.delete_records([TopicPartition(wanted, 0, 30)])[TopicPartition(wanted, 0, 30)].result(20).low_watermark == 30
     assert offset(OffsetSpec.earliest()) == 30
     assert client.describe_cluster().result(20).controller is not None
-
-
-@pytest.mark.msgloop_only("Apache Kafka has transactions")
-def test_transactional_producer_gets_a_definite_error(broker, name):
-    producer = Producer({"bootstrap.servers": broker.bootstrap, "transactional.id": name})
-    began = time.monotonic()
-    with pytest.raises(KafkaException) as failure:
-        producer.init_transactions(30)
-    assert not failure.value.args[0].retriable(), failure.value
-    assert time.monotonic() - began < 15

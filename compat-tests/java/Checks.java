@@ -14,6 +14,7 @@ final class Checks {
         new RecordChecks(bootstrap, prefix).addTo(checks);
         new GroupChecks(bootstrap, prefix).addTo(checks);
         new AdminChecks(bootstrap, prefix).addTo(checks);
+        new TransactionChecks(bootstrap, prefix).addTo(checks);
         checks.forEach(Checks::report);
         return 0;
     }

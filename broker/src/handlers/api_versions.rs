@@ -15,6 +15,7 @@ use storage::runtime::LocalFuture;
 
 use crate::api::{APIS, Api, Reply};
 use crate::context::RequestContext;
+use crate::transactions::TRANSACTION_VERSION;
 
 /// A feature level that all brokers of the cluster agreed on.
 struct Feature {
@@ -23,9 +24,10 @@ struct Feature {
     version_max: i16,
 }
 
-/// What clients may rely on. Kafka's `transaction.version`, `group.version`, `share.version` and `streams.version` join
-/// with the protocols they stand for; until then their absence sends clients to the protocols that are served.
-const FEATURES: &[Feature] = &[];
+/// What clients may rely on. Kafka's `group.version`, `share.version` and `streams.version` join with the protocols they
+/// stand for; until then their absence sends clients to the protocols that are served.
+const FEATURES: &[Feature] =
+    &[Feature { name: "transaction.version", version_min: 0, version_max: TRANSACTION_VERSION }];
 
 /// Produce is advertised from 0 on although 0 to 2 are not served: librdkafka takes a higher minimum for a broker
 /// without message format 2 (KAFKA-18659).

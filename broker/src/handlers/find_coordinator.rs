@@ -1,10 +1,9 @@
 //! FindCoordinator (key 10, versions 0-6): which broker is in charge of a group or a transactional id.
 //!
-//! - One broker is in charge of everything. `__consumer_offsets` is made when the first group asks; Kafka answers
-//!   COORDINATOR_NOT_AVAILABLE while it makes it, we answer when it is there.
-//! - v1: the key has a type, 0 group, 1 transaction, 2 share partition (from v6). A transactional id is told this broker
-//!   too, where InitProducerId gives the definite answer. There are no share partitions: INVALID_REQUEST, as from a Kafka
-//!   without a share coordinator, and so is an unknown type.
+//! - One broker is in charge of everything. `__consumer_offsets` and `__transaction_state` are made when the first group or
+//!   transaction asks; Kafka answers COORDINATOR_NOT_AVAILABLE while it makes them, we answer when they are there.
+//! - v1: the key has a type, 0 group, 1 transaction, 2 share partition (from v6). There are no share partitions:
+//!   INVALID_REQUEST, as from a Kafka without a share coordinator, and so is an unknown type.
 //! - v4: many keys in one request, one answer each; v5 and v6 look the same.
 
 use protocol::ErrorCode;
@@ -13,7 +12,7 @@ use protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 
 use crate::context::RequestContext;
 use crate::groups::OFFSETS_TOPIC;
-use crate::internal_topics;
+use crate::internal_topics::{self, TRANSACTION_STATE_TOPIC};
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
@@ -44,7 +43,7 @@ pub async fn handle(context: &RequestContext, request: FindCoordinatorRequest) -
 async fn find(context: &RequestContext, key_type: i8) -> Result<(), ErrorCode> {
     match key_type {
         GROUP => internal_topics::ensure(&context.shard, OFFSETS_TOPIC).await,
-        TRANSACTION => Ok(()),
+        TRANSACTION => internal_topics::ensure(&context.shard, TRANSACTION_STATE_TOPIC).await,
         _ => Err(ErrorCode::INVALID_REQUEST),
     }
 }

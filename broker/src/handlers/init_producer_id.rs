@@ -11,7 +11,6 @@ use protocol::ErrorCode;
 use protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};
 
 use crate::context::RequestContext;
-use crate::transactions::TRANSACTIONS_SERVED;
 use crate::transactions::route::at_home;
 use crate::transactions::state::{InitEvent, Initialised, Producer};
 use crate::transactions::transaction::CLIENT_EPOCH_MAX;
@@ -36,8 +35,6 @@ async fn give(context: &RequestContext, request: InitProducerIdRequest) -> Resul
         Some(id) if id.is_empty() => Err(ErrorCode::INVALID_REQUEST),
         Some(_) if request.enable_2pc => Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
         Some(_) if request.keep_prepared_txn => Err(ErrorCode::UNSUPPORTED_VERSION),
-        // Not before every API of a transaction is served.
-        Some(_) if !TRANSACTIONS_SERVED => Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
         Some(id) => initialise(context, id.clone(), request.transaction_timeout_ms, expected).await,
         None => match expected.and_then(next_epoch) {
             Some(bumped) => Ok(bumped),

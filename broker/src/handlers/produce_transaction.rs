@@ -12,7 +12,6 @@ use storage::producer_state::{FirstBatch, Verification, VerificationGuard};
 
 use super::produce::{Batch, Outcome, Refusal};
 use crate::context::RequestContext;
-use crate::transactions::TRANSACTIONS_SERVED;
 use crate::transactions::state::Producer;
 use crate::transactions::verify::{Support, ask};
 
@@ -32,9 +31,6 @@ impl InTransaction {
             headers.filter(BatchHeader::is_transactional).map(|one| producer(&one)).collect();
         producers.dedup();
         let Some(&first) = producers.first() else { return Ok(None) };
-        if !TRANSACTIONS_SERVED {
-            return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
-        }
         let id = request.transactional_id.clone().ok_or(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)?;
         match producers.len() {
             1 => {

@@ -26,8 +26,5 @@ pub use coordinator::TransactionCoordinator;
 /// has an epoch of its own, and partitions join with their first batch (KIP-890).
 pub const TRANSACTION_VERSION: i16 = 2;
 
-/// Whether clients may use transactions.
-pub const TRANSACTIONS_SERVED: bool = false;
-
 /// A partition as a transaction names it.
 pub type TopicPartition = (std::rc::Rc<str>, i32);
