@@ -125,7 +125,7 @@ def test_a_compacted_topic_reads_as_a_dictionary(own_broker, codec):
 
 def test_tombstones_go_after_their_time(own_broker):
     broker = own_broker(CLEANER)
-    admin.create_topic(broker.bootstrap, "buried", 1, {**COMPACTED, "delete.retention.ms": "3000"})
+    admin.create_topic(broker.bootstrap, "buried", 1, {**COMPACTED, "delete.retention.ms": "30000"})
     table = Table(broker, "buried")
     table.rewrite(2, keys=20, tombstones=0)
     for number in range(10):
@@ -143,7 +143,7 @@ def test_tombstones_go_after_their_time(own_broker):
         table.roll()
         return len(left()) == 10
 
-    wait_until(gone, 60, "tombstones go once delete.retention.ms is over", pause=1)
+    wait_until(gone, 120, "tombstones go once delete.retention.ms is over", pause=1)
     assert table_of(read(broker, "buried")) == table.values
 
 

@@ -5,7 +5,7 @@
 //! under load a batch carries many.
 //!
 //! **Growth.** The topic is `cleanup.policy=compact` and has no retention: nobody but the coordinator may drop a record.
-//! As long as the broker does not compact logs, the writer bounds the partition itself: once it has grown by
+//! Compaction waits for whole segments, so the writer bounds the partition itself as well: once it has grown by
 //! [`REWRITE_BYTES_MIN`] and several times what is alive, everything alive is written anew at the end and the log is cut
 //! before it. That bounds the time to load as well. What stays on disk beyond that are segments not rolled yet.
 
