@@ -52,6 +52,26 @@ fn the_first_failed_write_or_sync_closes_the_directory() {
     check_failure(OperationKind::SyncData, false);
 }
 
+/// Were files removed before the deletion is durable, a power cut in between would leave half of the partition.
+#[test]
+fn a_deletion_that_cannot_be_written_down_removes_nothing() {
+    let simulation = Simulation::new(3);
+    let runtime = simulation.runtime();
+    let fault = Fault::new(&[OperationKind::Write], FaultEffect::Error).on_path(is_wal).times(1);
+    simulation.run(async {
+        let engine = open(&runtime).await.unwrap();
+        let log = engine.open_log(spec(0, true)).await.unwrap();
+        engine.finish_recovery().await.unwrap();
+        append(&engine, &log, batch(&[value(0, 9_000)])).await.unwrap();
+        // The watermark is written by now: the next write is the deletion's.
+        runtime.sleep(Duration::from_secs(1)).await;
+        simulation.inject(fault);
+        let deleted = engine.delete_log(log_id(0)).await;
+        assert!(matches!(deleted, Err(StorageError::DirectoryFailed { .. })), "{deleted:?}");
+        assert!(runtime.disk().stat("data/topic0-0/partition.metadata".as_ref()).await.is_ok());
+    });
+}
+
 #[test]
 fn a_full_disk_refuses_appends_at_once_and_recovers_by_itself() {
     let simulation = Simulation::new(4);
