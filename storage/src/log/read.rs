@@ -212,10 +212,16 @@ impl Log {
 
     /// Finds the batches to return, checking each.
     fn cut(&self, source: &Source, bytes: &Bytes, position: u64, offset: i64, limit: i64) -> Result<Cut, StorageError> {
-        let (mut at, mut start) = (0, None);
+        let (mut at, mut start, mut expected) = (0, None, None);
         while at + HEADER_BYTES <= bytes.len() {
             let damaged = |reason: String| self.segment_corrupt(&source.segment, position + at as u64, reason);
             let header = BatchHeader::parse(&bytes[at..]).map_err(|error| damaged(error.to_string()))?;
+            // The checksum does not cover the base offset: the batch before and the offset asked for tell what it has to be.
+            let continues = expected.map_or(header.base_offset <= offset, |expected| header.base_offset == expected);
+            if !continues && !source.segment.has_gaps() {
+                return Err(damaged(format!("a batch claims offset {}", header.base_offset)));
+            }
+            expected = Some(header.last_offset().saturating_add(1));
             let Ok(batch) = BatchView::parse(&bytes[at..]) else {
                 return Ok(match start {
                     Some(start) => Cut::Found { start, end: at },

@@ -224,4 +224,9 @@ fn damage_is_reported_and_never_served_nor_cut() {
     }
     // In the second batch of a segment.
     check_damage(Stop::Closed, "data/topic0-0/00000000000000000000.log", 12_000, false);
+    // Its base offset, which no checksum of the batch covers: once it read as one beyond the high watermark, and a reader
+    // was told, again and again, that there is nothing yet.
+    let second = batch(&[value(0, 9_000)]).len() as u64;
+    check_damage(Stop::Closed, "data/topic0-0/00000000000000000000.log", second, false);
+    check_damage(Stop::Closed, "data/topic0-0/00000000000000000000.log", second + 7, false);
 }
