@@ -23,6 +23,7 @@ fn config(choice: u8) -> LogConfig {
         retention_bytes: -1,
         cleanup_delete: true,
         cleanup_compact: choice & 1 != 0,
+        compaction: storage::CompactionConfig::default(),
         max_message_bytes: 1 << 20,
         file_delete_delay_ms: 0,
         message_timestamp_before_max_ms: i64::MAX,
