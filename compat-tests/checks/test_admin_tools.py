@@ -43,7 +43,11 @@ def test_quotas_of_addresses(run):
 
 def test_scram_users(run, name):
     user = ["--entity-type", "users", "--entity-name", name]
-    run("ConfigCommand", "--alter", *user, "--add-config", "SCRAM-SHA-256=[iterations=8192,password=secret],SCRAM-SHA-512=[password=secret]")
+    sha_256, sha_512 = "SCRAM-SHA-256=[iterations=8192,password=secret]", "SCRAM-SHA-512=[password=secret]"
+    with pytest.raises(ToolFailed, match="cannot be altered twice in the same request"):
+        run("ConfigCommand", "--alter", *user, "--add-config", f"{sha_256},{sha_512}")
+    for mechanism in sha_256, sha_512:
+        run("ConfigCommand", "--alter", *user, "--add-config", mechanism)
     described = run("ConfigCommand", "--describe", *user)
     assert "SCRAM-SHA-256=iterations=8192" in described and "SCRAM-SHA-512=iterations=4096" in described
     run("ConfigCommand", "--alter", *user, "--delete-config", "SCRAM-SHA-256")
