@@ -99,6 +99,8 @@ pub const APIS: &[Api] = &[
     row!(UnregisterBroker, Alone, unregister_broker::handle),
     row!(DescribeTransactions, Alone, describe_transactions::handle),
     row!(ListTransactions, Alone, list_transactions::handle),
+    row!(ConsumerGroupHeartbeat, Alone, consumer_group_heartbeat::handle),
+    row!(ConsumerGroupDescribe, Alone, consumer_group_describe::handle),
     row!(ListConfigResources, Alone, list_config_resources::handle),
     row!(DescribeTopicPartitions, Alone, describe_topic_partitions::handle),
 ];

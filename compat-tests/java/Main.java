@@ -1,6 +1,6 @@
 import java.util.Arrays;
 
-/** The Java client behind the contract of harness/line_clients.py, and its own checks: produce | consume | checks. */
+/** The Java client behind the contract of harness/line_clients.py, and its own checks: produce | consume | checks | consumer-protocol. */
 public final class Main {
     private Main() {}
 
@@ -9,6 +9,7 @@ public final class Main {
         switch (arguments[0]) {
             case "produce" -> Lines.produce(rest[0], rest[1], rest[2]);
             case "consume" -> Lines.consume(rest[0], rest[1], Long.parseLong(rest[2]));
+            case "consumer-protocol" -> ConsumerProtocol.run(rest[0], rest[1]);
             case "checks" -> System.exit(Checks.run(rest[0], rest[1]));
             default -> throw new IllegalArgumentException(arguments[0]);
         }

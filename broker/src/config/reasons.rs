@@ -7,7 +7,6 @@ pub(super) const CORES: &str = "the work is done by one thread per core, see msg
 pub(super) const FEATURES: &str = "feature levels cannot be changed yet";
 pub(super) const GROUP_COMMIT: &str = "the commits of the write-ahead log already gather records";
 pub(super) const JAVA_CLASS: &str = "Java classes cannot be loaded";
-pub(super) const NO_CONSUMER_GROUPS: &str = "the consumer group protocol (KIP-848) is not served yet";
 pub(super) const NO_PURGATORY: &str = "waiting requests leave no entries behind";
 pub(super) const NO_QUOTAS: &str = "quotas are not enforced yet";
 pub(super) const NO_SASL: &str = "SASL and authorization do not exist yet";

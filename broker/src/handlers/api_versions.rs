@@ -24,10 +24,13 @@ struct Feature {
     version_max: i16,
 }
 
-/// What clients may rely on. Kafka's `group.version`, `share.version` and `streams.version` join with the protocols they
-/// stand for; until then their absence sends clients to the protocols that are served.
-const FEATURES: &[Feature] =
-    &[Feature { name: "transaction.version", version_min: 0, version_max: TRANSACTION_VERSION }];
+/// What clients may rely on. Kafka's `share.version` and `streams.version` join with the protocols they stand for; until
+/// then their absence sends clients to the protocols that are served.
+const FEATURES: &[Feature] = &[
+    // KIP-848 consumer groups.
+    Feature { name: "group.version", version_min: 0, version_max: 1 },
+    Feature { name: "transaction.version", version_min: 0, version_max: TRANSACTION_VERSION },
+];
 
 /// Produce is advertised from 0 on although 0 to 2 are not served: librdkafka takes a higher minimum for a broker
 /// without message format 2 (KAFKA-18659).

@@ -2,7 +2,7 @@
 
 use crate::config::definition::Check::{Any, AtLeast, AutoOffsetReset, Distinct, OneOf};
 use crate::config::definition::{Config, boolean, int, list, long, same, string};
-use crate::config::reasons::{NO_CONSUMER_GROUPS, NO_SHARE_GROUPS, NO_STREAMS_GROUPS};
+use crate::config::reasons::{CORES, NO_SHARE_GROUPS, NO_STREAMS_GROUPS};
 
 pub(super) const CONFIGS: &[Config] = &[
     int(
@@ -11,8 +11,7 @@ pub(super) const CONFIGS: &[Config] = &[
         AtLeast(0),
         "Shortest time between two assignments of the group.",
     )
-    .synonyms(&[same("group.consumer.assignment.interval.ms")])
-    .ignored(NO_CONSUMER_GROUPS),
+    .synonyms(&[same("group.consumer.assignment.interval.ms")]),
     boolean(
         "consumer.assignor.offload.enable",
         Some("true"),
@@ -20,13 +19,11 @@ pub(super) const CONFIGS: &[Config] = &[
         "Whether assignors run outside the coordinator's thread.",
     )
     .synonyms(&[same("group.consumer.assignor.offload.enable")])
-    .ignored(NO_CONSUMER_GROUPS),
+    .ignored(CORES),
     int("consumer.heartbeat.interval.ms", Some("5000"), AtLeast(1), "Heartbeat interval of the group.")
-        .synonyms(&[same("group.consumer.heartbeat.interval.ms")])
-        .ignored(NO_CONSUMER_GROUPS),
+        .synonyms(&[same("group.consumer.heartbeat.interval.ms")]),
     int("consumer.session.timeout.ms", Some("45000"), AtLeast(1), "Session timeout of the group.")
-        .synonyms(&[same("group.consumer.session.timeout.ms")])
-        .ignored(NO_CONSUMER_GROUPS),
+        .synonyms(&[same("group.consumer.session.timeout.ms")]),
     boolean(
         "errors.deadletterqueue.copy.record.enable",
         Some("false"),

@@ -2,7 +2,7 @@
 
 use crate::config::definition::Check::{Any, AtLeast, NonEmptyList, NonEmptyListOf, OneOfIgnoringCase};
 use crate::config::definition::{Config, boolean, int, list, long, short, string};
-use crate::config::reasons::{CORES, GROUP_COMMIT, NO_CONSUMER_GROUPS};
+use crate::config::reasons::{CORES, GROUP_COMMIT};
 
 pub(super) const CONFIGS: &[Config] = &[
     int(
@@ -18,9 +18,8 @@ pub(super) const CONFIGS: &[Config] = &[
         "group.coordinator.rebalance.protocols",
         Some("classic,consumer,streams"),
         NonEmptyListOf(&["consumer", "classic", "share", "streams"]),
-        "Group protocols that are served.",
-    )
-    .ignored("only classic groups are served"),
+        "Group protocols that members may speak; classic is always served.",
+    ),
     int("group.coordinator.threads", Some("4"), AtLeast(1), "Threads of the group coordinator.").ignored(CORES),
     int("group.coordinator.background.threads", Some("2"), AtLeast(1), "Background threads of the group coordinator.")
         .ignored(CORES),
@@ -79,74 +78,61 @@ pub(super) const CONFIGS: &[Config] = &[
         Some("uniform,range"),
         NonEmptyList,
         "Assignors offered to consumer groups, the first is the default.",
-    )
-    .ignored(NO_CONSUMER_GROUPS),
-    int("group.consumer.heartbeat.interval.ms", Some("5000"), AtLeast(1), "Heartbeat interval of consumer groups.")
-        .ignored(NO_CONSUMER_GROUPS),
+    ),
+    int("group.consumer.heartbeat.interval.ms", Some("5000"), AtLeast(1), "Heartbeat interval of consumer groups."),
     int(
         "group.consumer.min.heartbeat.interval.ms",
         Some("5000"),
         AtLeast(1),
         "Smallest heartbeat interval a group may set.",
-    )
-    .ignored(NO_CONSUMER_GROUPS),
+    ),
     int(
         "group.consumer.max.heartbeat.interval.ms",
         Some("15000"),
         AtLeast(1),
         "Largest heartbeat interval a group may set.",
-    )
-    .ignored(NO_CONSUMER_GROUPS),
-    int("group.consumer.session.timeout.ms", Some("45000"), AtLeast(1), "Session timeout of consumer groups.")
-        .ignored(NO_CONSUMER_GROUPS),
+    ),
+    int("group.consumer.session.timeout.ms", Some("45000"), AtLeast(1), "Session timeout of consumer groups."),
     int(
         "group.consumer.min.session.timeout.ms",
         Some("45000"),
         AtLeast(1),
         "Smallest session timeout a group may set.",
-    )
-    .ignored(NO_CONSUMER_GROUPS),
-    int("group.consumer.max.session.timeout.ms", Some("60000"), AtLeast(1), "Largest session timeout a group may set.")
-        .ignored(NO_CONSUMER_GROUPS),
-    int("group.consumer.max.size", Some("2147483647"), AtLeast(1), "Most members of a consumer group.")
-        .ignored(NO_CONSUMER_GROUPS),
+    ),
+    int("group.consumer.max.session.timeout.ms", Some("60000"), AtLeast(1), "Largest session timeout a group may set."),
+    int("group.consumer.max.size", Some("2147483647"), AtLeast(1), "Most members of a consumer group."),
     string(
         "group.consumer.migration.policy",
         Some("bidirectional"),
         OneOfIgnoringCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]),
         "Which way groups may change between the classic and the consumer protocol.",
-    )
-    .ignored(NO_CONSUMER_GROUPS),
+    ),
     int(
         "group.consumer.regex.refresh.interval.ms",
         Some("600000"),
         AtLeast(10000),
         "How often subscriptions by pattern are evaluated again.",
     )
-    .internal()
-    .ignored(NO_CONSUMER_GROUPS),
+    .internal(),
     int(
         "group.consumer.assignment.interval.ms",
         Some("1000"),
         AtLeast(0),
         "Shortest time between two assignments of a group.",
     )
-    .cluster_wide()
-    .ignored(NO_CONSUMER_GROUPS),
+    .cluster_wide(),
     int(
         "group.consumer.min.assignment.interval.ms",
         Some("0"),
         AtLeast(0),
         "Smallest assignment interval a group may set.",
-    )
-    .ignored(NO_CONSUMER_GROUPS),
+    ),
     int(
         "group.consumer.max.assignment.interval.ms",
         Some("15000"),
         AtLeast(0),
         "Largest assignment interval a group may set.",
-    )
-    .ignored(NO_CONSUMER_GROUPS),
+    ),
     boolean(
         "group.consumer.assignor.offload.enable",
         Some("true"),
@@ -154,5 +140,5 @@ pub(super) const CONFIGS: &[Config] = &[
         "Whether assignors run outside the coordinator's thread.",
     )
     .cluster_wide()
-    .ignored(NO_CONSUMER_GROUPS),
+    .ignored(CORES),
 ];
