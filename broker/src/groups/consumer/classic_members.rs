@@ -13,7 +13,7 @@ use protocol::messages::coordinator_record::to_versioned_bytes;
 use protocol::messages::{HeartbeatRequest, JoinGroupResponse, SyncGroupResponse};
 use protocol::wire::Message;
 
-use super::heartbeat::{check_instance, sorted};
+use super::heartbeat::{check_instance, check_subscription, sorted};
 use super::member::{Member, MemberState};
 use super::partitions::{Owned, Partitions};
 use super::{ConsumerGroup, Turn};
@@ -46,6 +46,7 @@ impl ConsumerGroup {
         let member_id: Rc<str> = if known_id { event.member_id().into() } else { event.new_id.to_string().into() };
         let instance_id = event.group_instance_id.as_deref();
         self.check_size(&member_id, instance_id, turn.settings).map_err(|error| error.code)?;
+        check_subscription(event.bytes()).map_err(|error| error.code)?;
         if !self.supports_classic(event) {
             return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
         }

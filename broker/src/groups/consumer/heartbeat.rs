@@ -18,6 +18,10 @@ use crate::groups::settings::GroupSettings;
 use crate::metadata::decide::ApiError;
 use crate::metadata::{MetadataImage, ResourceId, ResourceKind};
 
+/// Largest subscription of a member. Its record must fit into a batch; one that does not would be refused by the log after
+/// the group has changed, and again with every later change.
+const SUBSCRIPTION_BYTES_MAX: usize = 512 * 1024;
+
 /// A ConsumerGroupHeartbeat request as the state machine sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct Heartbeat<'a> {
@@ -106,6 +110,7 @@ impl ConsumerGroup {
             known => known.into(),
         };
         self.check_size(&member_id, request.instance_id.as_deref(), turn.settings)?;
+        check_subscription(request.subscribed_topic_names.iter().flatten().map(|name| 8 + name.len()).sum())?;
         let reported = request.topic_partitions.as_deref().map(reported_partitions);
         let seat = self.seat(&member_id, event, reported.as_ref())?;
         if let Some(pattern) = request.subscribed_topic_regex.as_deref()
@@ -223,6 +228,15 @@ impl ConsumerGroup {
             ..Default::default()
         }
     }
+}
+
+/// Refuses what would make a record too large for the log, with the code Kafka gives when its log refuses it.
+pub(super) fn check_subscription(bytes: usize) -> Result<(), ApiError> {
+    if bytes <= SUBSCRIPTION_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!("The subscription takes {bytes} bytes, more than {SUBSCRIPTION_BYTES_MAX}.");
+    Err(ApiError::new(ErrorCode::UNKNOWN_SERVER_ERROR, message))
 }
 
 /// Only the member that has an instance id may speak for it.

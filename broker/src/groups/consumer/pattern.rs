@@ -13,7 +13,8 @@ use regex::bytes::{Regex, RegexBuilder};
 /// Longest pattern, in bytes. Topic names have 249 characters at most.
 const PATTERN_BYTES_MAX: usize = 8 * 1024;
 /// Largest compiled program, in bytes.
-const PROGRAM_BYTES_MAX: usize = 1024 * 1024;
+/// Time grows with it as well: each topic's name is matched while its core waits.
+const PROGRAM_BYTES_MAX: usize = 256 * 1024;
 /// Deepest nesting of groups.
 const NESTING_MAX: u32 = 100;
 /// RE2's own bound on `{n,m}`.

@@ -81,6 +81,12 @@ fn each_request_gets_kafkas_code() {
             ConsumerGroupHeartbeatRequest { subscribed_topic_regex: some("("), ..join("b") },
             E::INVALID_REGULAR_EXPRESSION,
         ),
+        (
+            "subscription too large for a record",
+            1,
+            ConsumerGroupHeartbeatRequest { subscribed_topic_names: Some(vec!["x".repeat(600_000)]), ..join("b") },
+            E::UNKNOWN_SERVER_ERROR,
+        ),
         ("unknown", 1, request("x", e), E::UNKNOWN_MEMBER_ID),
         ("from the future", 1, request("a", e + 1), E::FENCED_MEMBER_EPOCH),
         ("from the past", 1, request("a", before - 1), E::FENCED_MEMBER_EPOCH),
