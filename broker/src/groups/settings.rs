@@ -1,6 +1,7 @@
 //! The broker settings the group coordinator acts on.
 
 use super::consumer::Assignor;
+use super::writer::BATCH_BYTES_MAX;
 use crate::config::BrokerConfig;
 
 /// `group.consumer.migration.policy`: which way a group with members may change its protocol.
@@ -82,6 +83,8 @@ pub struct GroupSettings {
     /// Bound on what the groups and offsets of one `__consumer_offsets` partition may hold in memory. Beyond it new
     /// members and newly committed partitions are refused with COORDINATOR_NOT_AVAILABLE, which clients retry.
     pub state_bytes_max: usize,
+    /// What a batch holds; a larger change of a group needs several.
+    pub batch_bytes_max: usize,
 }
 
 impl GroupSettings {
@@ -134,6 +137,7 @@ impl Default for GroupSettings {
             consumer_regex_refresh_interval_ms: 600_000,
             migration: Migration::Bidirectional,
             state_bytes_max: 64 * 1024 * 1024,
+            batch_bytes_max: BATCH_BYTES_MAX,
         }
     }
 }

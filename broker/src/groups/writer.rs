@@ -30,7 +30,7 @@ use crate::transactions::markers;
 const IN_FLIGHT_MAX: usize = 2;
 /// A batch is closed when it has reached this size; one change that asks for more gets several. Half of the default
 /// `max.message.bytes`; only a single record (a group of thousands of members) may make a larger one.
-const BATCH_BYTES_MAX: usize = 512 * 1024;
+pub(super) const BATCH_BYTES_MAX: usize = 512 * 1024;
 /// Growth before a rewrite is thought of.
 const REWRITE_BYTES_MIN: u64 = 32 * 1024 * 1024;
 /// How much larger than what is alive the log may be.

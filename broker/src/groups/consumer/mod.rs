@@ -124,6 +124,11 @@ impl ConsumerGroup {
         self.assignment_epoch
     }
 
+    /// Whether the log ends within a change of the group: see [`ConsumerRecord::unfinished`].
+    pub fn is_unfinished(&self) -> bool {
+        self.assignment_epoch == record::UNFINISHED_EPOCH
+    }
+
     /// All members, by id.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.members.values()

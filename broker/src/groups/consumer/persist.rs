@@ -7,6 +7,7 @@ use protocol::messages::consumer_group_records::{
 };
 
 use super::member::{LEAVE_EPOCH, Member, MemberState};
+use super::record::UNFINISHED_EPOCH;
 use super::subscription::Resolved;
 use super::{ConsumerGroup, ConsumerKey, ConsumerRecord, partitions};
 use crate::groups::records::GroupRecord;
@@ -22,7 +23,7 @@ impl ConsumerGroup {
             ConsumerRecord::TargetEpoch(Some(value)) => {
                 (self.assignment_epoch, self.assigned_at_ms) = (value.assignment_epoch, value.assignment_timestamp);
             }
-            ConsumerRecord::TargetEpoch(None) => (self.assignment_epoch, self.assigned_at_ms) = (-1, 0),
+            ConsumerRecord::TargetEpoch(None) => (self.assignment_epoch, self.assigned_at_ms) = (UNFINISHED_EPOCH, 0),
             ConsumerRecord::Target(id, value) => {
                 let target = value.as_ref().map(|value| partitions::target_from_record(&value.topic_partitions));
                 self.set_target(id, target.map(Rc::new));

@@ -45,6 +45,9 @@ pub enum ConsumerKey {
     Pattern(Rc<str>),
 }
 
+/// The assignment epoch of a group whose last change is not there as a whole.
+pub const UNFINISHED_EPOCH: i32 = -1;
+
 const EPOCH: i16 = ConsumerGroupMetadataKey::TYPE;
 const OLD_TOPICS: i16 = ConsumerGroupPartitionMetadataKey::TYPE;
 const MEMBER: i16 = ConsumerGroupMemberMetadataKey::TYPE;
@@ -78,6 +81,15 @@ impl ConsumerRecord {
             ConsumerKey::Current(id) => ConsumerRecord::Current(id.clone(), None),
             ConsumerKey::Pattern(pattern) => ConsumerRecord::Pattern(pattern.clone(), None),
         }
+    }
+
+    /// The mark of a change that needs several batches, until its last record: a target assignment of no epoch.
+    pub fn unfinished() -> ConsumerRecord {
+        let (assignment_epoch, assignment_timestamp) = (UNFINISHED_EPOCH, 0);
+        ConsumerRecord::TargetEpoch(Some(ConsumerGroupTargetAssignmentMetadataValue {
+            assignment_epoch,
+            assignment_timestamp,
+        }))
     }
 
     /// Whether it takes back what was said.

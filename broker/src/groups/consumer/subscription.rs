@@ -171,7 +171,7 @@ impl ConsumerGroup {
     }
 
     /// Begins the next epoch whatever the topics look like.
-    pub(super) fn bump_epoch(&mut self, turn: &mut Turn<'_>) {
+    pub fn bump_epoch(&mut self, turn: &mut Turn<'_>) {
         self.compared_at = Some(version_of(turn.image));
         let hash = self.hash_of_topics(turn.image);
         self.next_epoch(hash, turn);

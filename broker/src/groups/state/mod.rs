@@ -10,6 +10,7 @@ mod membership;
 mod offsets;
 mod owed;
 mod replay;
+mod spanning;
 mod transactions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

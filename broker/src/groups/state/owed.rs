@@ -23,7 +23,7 @@ impl GroupState {
     /// Appends records of a group, if there are any.
     pub(super) fn append_group_records(&mut self, records: Vec<GroupRecord>, then: Then, effects: &mut Effects) {
         if !records.is_empty() {
-            effects.append(records, then);
+            effects.append(self.marked(records), then);
         }
     }
 
@@ -34,7 +34,7 @@ impl GroupState {
         then: Then,
         effects: &mut Effects,
     ) {
-        effects.append(records, then);
+        effects.append(self.marked(records), then);
     }
 
     /// Remembers what the log refused.

@@ -67,6 +67,7 @@ impl GroupState {
             self.with_consumer(&group_id, now_ms, effects, &mut Vec::new(), |group, turn| group.loaded(turn));
             self.with_classic(&group_id, now_ms, effects, |group, step: &mut Step<'_>| group.loaded(step));
         }
+        self.mend_unfinished(now_ms, effects);
     }
 
     /// Everything the partition says now, as records that make the same state when replayed alone. Offsets come after

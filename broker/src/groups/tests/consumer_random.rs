@@ -34,7 +34,13 @@ impl Play {
     fn new(seed: u64) -> Play {
         let mut dice = Dice(seed);
         let interval = if dice.roll(2) == 0 { 0 } else { 1_000 };
-        let settings = GroupSettings { consumer_assignment_interval_ms: interval, ..GroupSettings::default() };
+        // Every second game, all changes are too large for a batch.
+        let batch_bytes_max = if seed % 2 == 0 { 0 } else { usize::MAX };
+        let settings = GroupSettings {
+            consumer_assignment_interval_ms: interval,
+            batch_bytes_max,
+            ..GroupSettings::default()
+        };
         let mut world = World::with(settings);
         world.topic("t0", 4);
         world.topic("t1", 3);
@@ -76,7 +82,8 @@ impl Play {
             82..86 => self.change_mind(number),
             86..90 => self.leave(number),
             90..93 => self.topics(),
-            93..96 => self.crash(),
+            93..95 => self.crash(),
+            95 => self.crash_within_a_change(number),
             _ => {
                 self.world.outcome = match self.dice.roll(3) {
                     0 => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
@@ -162,6 +169,18 @@ impl Play {
         self.world.timers = Default::default();
         self.world.apply(|state, now_ms, effects| state.loaded(now_ms, effects));
         self.notice();
+    }
+
+    /// The change of a heartbeat is cut off where a batch may end; nobody is answered.
+    fn crash_within_a_change(&mut self, number: usize) {
+        let before = self.world.log.len();
+        let request = self.consumers[number].request();
+        let _ = self.world.consumer_beat(&request);
+        if self.world.settings.batch_bytes_max == 0 {
+            let written = (self.world.log.len() - before) as u64;
+            self.world.log.truncate(before + self.dice.roll(written + 1) as usize);
+        }
+        self.crash();
     }
 
     fn check(&self) {
