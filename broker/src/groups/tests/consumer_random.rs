@@ -35,12 +35,9 @@ impl Play {
         let mut dice = Dice(seed);
         let interval = if dice.roll(2) == 0 { 0 } else { 1_000 };
         // Every second game, all changes are too large for a batch.
-        let batch_bytes_max = if seed % 2 == 0 { 0 } else { usize::MAX };
-        let settings = GroupSettings {
-            consumer_assignment_interval_ms: interval,
-            batch_bytes_max,
-            ..GroupSettings::default()
-        };
+        let batch_bytes_max = if seed.is_multiple_of(2) { 0 } else { usize::MAX };
+        let settings =
+            GroupSettings { consumer_assignment_interval_ms: interval, batch_bytes_max, ..GroupSettings::default() };
         let mut world = World::with(settings);
         world.topic("t0", 4);
         world.topic("t1", 3);
