@@ -13,17 +13,22 @@ PARTITIONS = 6
 ALL = []
 
 
+LOADS = "{pairs} x {seconds:g} s after {warm_up:g} s"
+
+
 @dataclass
 class Scenario:
     name: str
     what: str
     measure: object
+    # How long it ran, for the record: what of the options it makes use of.
+    extent: str
     goals: dict[str, str] = field(default_factory=dict)
 
 
-def scenario(name: str, what: str, **goals: str):
+def scenario(name: str, what: str, extent: str = LOADS, **goals: str):
     def register(measure):
-        ALL.append(Scenario(name, what, measure, goals))
+        ALL.append(Scenario(name, what, measure, extent, goals))
         return measure
 
     return register
@@ -139,7 +144,7 @@ def fetch_live(pair, options):
     return alternate(pair, options, run, prepare)
 
 
-@scenario("fetch_cold", "reading 2 GB with the page cache dropped and nothing cached by the broker")
+@scenario("fetch_cold", "reading 2 GB with the page cache dropped and nothing cached by the broker", extent="{pairs} readings")
 def fetch_cold(pair, options):
     def run(broker):
         # msgloop lets go of its cache after 10 s without work. No restart: Kafka would be measured before it is warm.
@@ -150,7 +155,7 @@ def fetch_cold(pair, options):
     return alternate(pair, options, run, lambda broker: fill(broker, 2000))
 
 
-@scenario("idle", "resident memory before load and 60 s after", rss_idle_mb="<= 40", rss_after_mb="<= 40")
+@scenario("idle", "resident memory before load and 60 s after", extent="{pairs} x {seconds:g} s of load", rss_idle_mb="<= 40", rss_after_mb="<= 40")
 def idle(pair, options):
     def run(broker):
         broker.restart()
@@ -166,7 +171,7 @@ def idle(pair, options):
     return alternate(pair, options, run, lambda broker: create_topic(broker.bootstrap, "load", PARTITIONS))
 
 
-@scenario("start", "process start to first ack", seconds_to_ack="<= 0.3 (ours)")
+@scenario("start", "process start to first ack", extent="{pairs} starts", seconds_to_ack="<= 0.3 (ours)")
 def start(pair, options):
     def run(broker):
         broker.stop()
@@ -175,7 +180,7 @@ def start(pair, options):
     return alternate(pair, options, run, lambda broker: create_topic(broker.bootstrap, "load", PARTITIONS))
 
 
-@scenario("restart_2gb", "start to first ack after kill -9 with 2 GB of data", seconds_to_ack="<= 1 (ours)")
+@scenario("restart_2gb", "start to first ack after kill -9 with 2 GB of data", extent="{pairs} starts", seconds_to_ack="<= 1 (ours)")
 def restart_2gb(pair, options):
     def run(broker):
         load(broker, "produce", "--topic", "load", "--total-mb", "100", "--seconds", "60", seconds=60)

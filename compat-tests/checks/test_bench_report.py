@@ -1,0 +1,39 @@
+"""The page of benchmarks: a scenario that is recorded again replaces its own rows and nobody else's."""
+
+from types import SimpleNamespace
+
+from bench import report, scenarios
+
+BY_NAME = {scenario.name: scenario for scenario in scenarios.ALL}
+PAGE = f"# Page\n\n{report.BEGIN}\n\nNone yet.\n\n{report.END}\n\nSome words.\n"
+
+
+def record(page, name: str, ours: float, **options: float) -> None:
+    result = report.Result(BY_NAME[name], {"msgloop": [{"p50_ms": ours, "p99_ms": 3.0}], "kafka": [{"p50_ms": 4.0, "p99_ms": 0.0}]})
+    report.record(page, result, SimpleNamespace(**options))
+
+
+def test_rows_of_other_scenarios_stay(tmp_path):
+    page = tmp_path / "benchmarks.md"
+    page.write_text(PAGE)
+    record(page, "start", 1.0, pairs=1, seconds=10, warm_up=10)
+    record(page, "produce_1k", 2.0, pairs=5, seconds=30, warm_up=60)
+    record(page, "start", 8.0, pairs=2, seconds=10, warm_up=10)
+    text = page.read_text()
+    rows = [row[:5] + row[6:7] for rows in report.recorded(text).values() for row in rows]
+    assert rows == [
+        ("produce_1k", "p50_ms", "2", "4", "0.50", "5 x 30 s after 60 s"),
+        ("produce_1k", "p99_ms", "3", "0", "-", "5 x 30 s after 60 s"),
+        ("start", "p50_ms", "8", "4", "2.00", "2 starts"),
+        ("start", "p99_ms", "3", "0", "-", "2 starts"),
+    ]
+    assert text.startswith("# Page\n") and text.endswith("\n\nSome words.\n") and "None yet" not in text
+    assert text.count(report.BEGIN) == text.count(report.END) == 1 and text.count("| scenario |") == 1
+
+
+def test_rows_of_a_scenario_that_is_no_more_stay_last(tmp_path):
+    page = tmp_path / "benchmarks.md"
+    page.write_text(PAGE.replace("None yet.", "| gone | p50_ms | 1 | 2 | 0.50 | | 5 x 30 s after 60 s | 2026-01-01 |"))
+    record(page, "start", 1.0, pairs=1, seconds=10, warm_up=10)
+    assert list(report.recorded(page.read_text())) == ["start", "gone"]
+    assert "| 2026-01-01 |" in page.read_text(), "with the date it was measured on"
