@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::context::{ConnectionInfo, RequestContext};
 use crate::handlers::*;
+use crate::quotas;
 use crate::shard::Shard;
 
 /// How a request goes along with others of its connection. Answers always leave in the order of the requests.
@@ -154,6 +155,7 @@ pub struct Call {
 impl Call {
     /// Reads the header of `frame` and finds the handler.
     pub fn parse(shard: &Rc<Shard>, connection: &Rc<ConnectionInfo>, frame: Bytes) -> Result<Call, BadRequest> {
+        let frame_bytes = frame.len();
         let mut body = Reader::new(frame);
         let header = RequestHeader::decode(&mut body).map_err(BadRequest::Header)?;
         let unknown = BadRequest::UnknownApi(header.request_api_key);
@@ -170,6 +172,8 @@ impl Call {
             correlation_id: header.correlation_id,
             client_id: header.client_id,
             received: shard.runtime().now(),
+            frame_bytes,
+            pause: Rc::default(),
         };
         Ok(Call { api, context, body })
     }
@@ -199,7 +203,11 @@ where
     H: AsyncFn(&RequestContext, R) -> R::Response + 'static,
 {
     let request = R::decode(&mut body, context.api_version)?;
-    Ok(Box::pin(async move { Reply::Send(context.frame(&handler(&context, request).await)) }))
+    Ok(Box::pin(async move {
+        let (mut response, spent) = quotas::timed(&context, handler(&context, request)).await;
+        quotas::settle(&context, spent, &mut response).await;
+        Reply::Send(context.frame(&response))
+    }))
 }
 
 #[cfg(test)]

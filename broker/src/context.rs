@@ -10,6 +10,7 @@ use protocol::wire::{Message, Writer};
 use storage::runtime::Monotonic;
 use tokio::sync::{Mutex, Notify};
 
+use crate::quotas::Pause;
 use crate::shard::Shard;
 
 /// Who is at the other end of a connection. One per connection, shared by its requests.
@@ -24,12 +25,29 @@ pub struct ConnectionInfo {
     /// Held by a transactional produce until its appends are issued: it may have to ask a coordinator first, and the
     /// next one must not overtake it meanwhile.
     pub produce_turn: Mutex<()>,
+    muted_until: Cell<Monotonic>,
 }
 
 impl ConnectionInfo {
     /// A connection that was just accepted.
     pub fn new(listener: String, peer: SocketAddr) -> ConnectionInfo {
-        ConnectionInfo { listener, peer, closed: Latch::default(), produce_turn: Mutex::default() }
+        ConnectionInfo {
+            listener,
+            peer,
+            closed: Latch::default(),
+            produce_turn: Mutex::default(),
+            muted_until: Cell::default(),
+        }
+    }
+
+    /// No request is begun before this moment: the client used more than its quota (KIP-219).
+    pub fn mute_until(&self, moment: Monotonic) {
+        self.muted_until.set(self.muted_until.get().max(moment));
+    }
+
+    /// Until when no request is begun; zero if that was never asked for.
+    pub fn muted_until(&self) -> Monotonic {
+        self.muted_until.get()
     }
 
     /// The client's host as Kafka shows it to tools (`/127.0.0.1`).
@@ -85,6 +103,10 @@ pub struct RequestContext {
     pub client_id: Option<String>,
     /// When the frame was complete.
     pub received: Monotonic,
+    /// Its size.
+    pub frame_bytes: usize,
+    /// What its client owes for using more than its quotas.
+    pub pause: Rc<Pause>,
 }
 
 impl RequestContext {

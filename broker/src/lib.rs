@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod net;
 pub mod partition;
 pub mod producer_ids;
+pub mod quotas;
 pub mod read_partitions;
 pub mod ready;
 pub mod server;

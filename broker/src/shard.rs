@@ -31,6 +31,7 @@ use crate::net::NetShared;
 use crate::net::open::OpenConnections;
 use crate::partition::Partition;
 use crate::producer_ids::ProducerIds;
+use crate::quotas::QuotaCounters;
 use crate::transactions::TransactionCoordinator;
 
 /// The core that has the metadata log.
@@ -166,6 +167,7 @@ pub struct Shard {
     api_metrics: ApiMetrics,
     /// Of partitions this core had.
     retired_traffic: Traffic,
+    quotas: QuotaCounters,
     stopping: Latch,
     stopped: Latch,
 }
@@ -189,6 +191,7 @@ impl Shard {
             transactions: TransactionCoordinator::default(),
             api_metrics: ApiMetrics::new(),
             retired_traffic: Traffic::default(),
+            quotas: QuotaCounters::default(),
             stopping: Latch::default(),
             stopped: Latch::default(),
         })
@@ -297,6 +300,11 @@ impl Shard {
     /// What went through partitions this core has no longer.
     pub fn retired_traffic(&self) -> &Traffic {
         &self.retired_traffic
+    }
+
+    /// What clients used whose quotas are counted on this core.
+    pub fn quotas(&self) -> &QuotaCounters {
+        &self.quotas
     }
 
     /// Set when the broker begins to shut down: accept nothing new.

@@ -78,12 +78,19 @@ broker_config! {
     connections_per_ip_max: usize = |s| s.count("max.connections.per.ip");
     /// `max.connections.per.ip.overrides`, by host.
     connections_per_ip_overrides: BTreeMap<String, usize> = |s| per_ip_overrides(s);
+    /// `max.connection.creation.rate`.
+    connection_creation_rate_max: usize = |s| s.count("max.connection.creation.rate");
     /// `fetch.max.bytes`.
     fetch_bytes_max: usize = |s| s.count("fetch.max.bytes");
     /// `max.incremental.fetch.session.cache.slots`.
     fetch_sessions_max: usize = |s| s.count("max.incremental.fetch.session.cache.slots");
     /// `max.request.partition.size.limit`.
     request_partitions_max: usize = |s| s.count("max.request.partition.size.limit");
+
+    /// `quota.window.num`.
+    quota_samples: usize = |s| s.count("quota.window.num");
+    /// `quota.window.size.seconds`.
+    quota_sample_seconds: u64 = |s| bytes(s, "quota.window.size.seconds");
 
     /// `auto.create.topics.enable`.
     auto_create_topics: bool = |s| s.boolean("auto.create.topics.enable");

@@ -4,6 +4,7 @@
 //!   partition's; the first that has data gives at least one batch however large (KIP-74). A fetch that spans cores has
 //!   its bytes split evenly among them.
 //! - Waits for `min_bytes` up to `max_wait_ms`; any error answers at once.
+//! - A client above its quota of bytes gets an empty answer and a time to pause.
 //! - read_uncommitted sees up to the high watermark, read_committed up to the last stable offset, with the aborted
 //!   transactions that overlap what it got. An offset outside the log is OFFSET_OUT_OF_RANGE.
 //! - v5: KAFKA_STORAGE_ERROR is told to older clients as NOT_LEADER_OR_FOLLOWER. v7: sessions (`fetch_sessions.rs`).
@@ -28,6 +29,7 @@ use crate::fetch_sessions::{PartitionKey, SessionContext, SessionRequest, TopicK
 use crate::handlers::leaders::{self, LeaderEndpoint};
 use crate::metadata::{MetadataImage, TopicImage};
 use crate::partition::PartitionRead;
+use crate::quotas::{self, limits::QuotaKind};
 use crate::read_partitions::{Reading, ReadingTerms, read_partitions};
 
 /// Replica id of a client that is no broker.
@@ -56,9 +58,25 @@ pub async fn handle(context: &RequestContext, mut request: FetchRequest) -> Fetc
         rows[row] = Some(partition_data(wanted[row].key.1, read, &request, context.api_version));
     }
     limit(&mut rows, max_bytes(context, &request));
+    if is_above_quota(context, &rows).await {
+        // Empty, and without a trace in the session: the client asks again after its pause.
+        return FetchResponse { session_id: session.session_id(), ..Default::default() };
+    }
     let mut response = respond(context.api_version, &session, &image, wanted, rows);
     name_endpoints(context, &mut response);
     response
+}
+
+/// Whether the client must pause instead of being given `rows`; they are then not counted against its quota.
+async fn is_above_quota(context: &RequestContext, rows: &[Option<PartitionData>]) -> bool {
+    let records = rows.iter().flatten().filter_map(|data| data.records.as_ref());
+    let bytes: usize = records.map(Records::len).sum();
+    let pause = quotas::charge(context, QuotaKind::Fetch, bytes as f64).await;
+    if pause.is_zero() {
+        return false;
+    }
+    quotas::charge(context, QuotaKind::Fetch, -(bytes as f64)).await;
+    true
 }
 
 /// Of the leaders that [`name_leader`] has named.
@@ -130,7 +148,8 @@ fn reading(row: usize, id: LogId, wanted: &Wanted) -> Reading {
 }
 
 fn max_bytes(context: &RequestContext, request: &FetchRequest) -> usize {
-    usize::try_from(request.max_bytes).unwrap_or(0).min(context.shard.config().fetch_bytes_max)
+    let asked = usize::try_from(request.max_bytes).unwrap_or(0);
+    asked.min(context.shard.config().fetch_bytes_max).min(quotas::fetch_bytes_max(context))
 }
 
 /// Sends each core its part, all at once.

@@ -8,6 +8,7 @@
 //!   NOT_LEADER_OR_FOLLOWER, and where it is found. v13: topics by id.
 //! - Appends are issued with the first poll, request after request, so their order is the client's. A request that finds
 //!   the bounds reached waits up to its own timeout, then gets REQUEST_TIMED_OUT; so does one whose commit takes longer.
+//! - A client above its quota of bytes is told to pause; what it sent is appended all the same.
 //! - A transactional batch needs a transactional id in the request (TRANSACTIONAL_ID_AUTHORIZATION_FAILED), and the first
 //!   one of a transaction the word of its coordinator: v12 adds the partition to the transaction, before that the client
 //!   must have done so (v11 TRANSACTION_ABORTABLE, older INVALID_TXN_STATE).
@@ -40,6 +41,7 @@ use crate::error::append_code;
 use crate::handlers::leaders::{self, LeaderEndpoint};
 use crate::metadata::MetadataImage;
 use crate::partition::Partition;
+use crate::quotas::{self, limits::QuotaKind};
 use crate::shard::Shard;
 
 /// First version in which a batch may be compressed with zstd.
@@ -52,7 +54,11 @@ pub fn serve(context: RequestContext, mut body: Reader) -> Result<LocalFuture<Re
     let request = ProduceRequest::decode(&mut body, context.api_version)?;
     let acks = request.acks;
     Ok(Box::pin(async move {
-        let response = handle(&context, request).await;
+        let (mut response, spent) = quotas::timed(&context, handle(&context, request)).await;
+        quotas::charge(&context, QuotaKind::Produce, context.frame_bytes as f64).await;
+        // Nobody waits for an answer to acks=0: its time is not counted, its bytes are.
+        let spent = if acks == 0 { Duration::ZERO } else { spent };
+        quotas::settle(&context, spent, &mut response).await;
         if acks != 0 {
             return Reply::Send(context.frame(&response));
         }

@@ -78,6 +78,8 @@ enum Wants {
     Memory,
     /// An answer to an earlier request, or room in the output.
     Answer,
+    /// The end of a pause: the client used more than its quota.
+    Time(Monotonic),
 }
 
 enum Event {
@@ -86,6 +88,7 @@ enum Event {
     Granted(MemoryShare),
     Writable,
     Readable,
+    Unmuted,
 }
 
 impl Connection {
@@ -140,7 +143,7 @@ impl Connection {
                 Event::Closing => self.info.closed.set(),
                 Event::Answer(reply) => self.take_answers(reply).await?,
                 Event::Granted(share) => self.reader.grant(share),
-                Event::Writable => {}
+                Event::Writable | Event::Unmuted => {}
                 Event::Readable => {
                     if !self.read()? {
                         return Ok(());
@@ -170,6 +173,9 @@ impl Connection {
             if self.alone || self.in_flight.len() >= self.requests_max || !self.output.has_room() {
                 return Ok(Wants::Answer);
             }
+            if let Some(until) = self.muted_until() {
+                return Ok(Wants::Time(until));
+            }
             let Some((call, memory)) = self.next_call()? else {
                 return Ok(if self.memory_wait.is_some() { Wants::Memory } else { Wants::Bytes });
             };
@@ -179,6 +185,12 @@ impl Connection {
             }
             self.begin(call, memory).await?;
         }
+    }
+
+    /// The end of the pause, while it lasts.
+    fn muted_until(&self) -> Option<Monotonic> {
+        let until = self.info.muted_until();
+        (until > Monotonic::default() && until > self.shard.runtime().now()).then_some(until)
     }
 
     fn next_call(&mut self) -> Result<Option<(Call, MemoryShare)>, CloseReason> {
@@ -225,6 +237,7 @@ impl Connection {
         let closing = self.state.closing.is_set();
         // A client that hangs up while it waits is noticed at once: readable covers the end of the stream.
         let may_read = matches!(wants, Wants::Bytes) && !closing;
+        let muted_until = if let Wants::Time(until) = wants { Some(until) } else { None };
         tokio::select! {
             biased;
             () = self.state.closing.wait(), if !closing => Ok(Event::Closing),
@@ -233,6 +246,7 @@ impl Connection {
             }
             ready = self.stream.writable(), if !self.output.is_empty() => ready.map(|()| Event::Writable),
             share = granted(&mut self.memory_wait) => Ok(Event::Granted(share)),
+            () = unmuted(&self.shard, muted_until) => Ok(Event::Unmuted),
             ready = self.stream.readable(), if may_read => ready.map(|()| Event::Readable),
         }
     }
@@ -283,6 +297,14 @@ impl Connection {
         let now = self.shard.runtime().now();
         self.state.last_active.set(now);
         self.shard.connections().last_active.set(now);
+    }
+}
+
+/// Completes at `moment`; never without one. Makes a timer only when it is polled.
+async fn unmuted(shard: &Shard, moment: Option<Monotonic>) {
+    match moment {
+        Some(moment) => shard.runtime().sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

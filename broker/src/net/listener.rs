@@ -10,10 +10,14 @@ use storage::runtime::net::{self, Accepted};
 use super::connection::Connection;
 use super::slots::ConnectionSlot;
 use crate::context::ConnectionInfo;
+use crate::quotas::connections::{self, Admission};
 use crate::shard::Shard;
 
 /// After a failed accept, most often for want of file descriptors.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// Longest pause for connections made too fast: quotas may change meanwhile.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// Accepts until the broker stops.
 pub async fn accept(shard: Rc<Shard>, listener: net::Listener, name: String) {
@@ -25,10 +29,20 @@ pub async fn accept(shard: Rc<Shard>, listener: net::Listener, name: String) {
             accepted = next(&shard, &listener) => accepted,
         };
         match accepted {
-            Ok(Some((accepted, slot))) => {
-                core = (core + 1) % shard.shards().cores();
-                hand_over(&shard, core, accepted, name.clone(), slot);
-            }
+            Ok(Some((accepted, slot))) => match connections::admit(&shard, accepted.peer.ip()) {
+                Admission::Served(pause) => {
+                    core = (core + 1) % shard.shards().cores();
+                    hand_over(&shard, core, accepted, name.clone(), slot);
+                    if !pause.is_zero() {
+                        tokio::select! {
+                            biased;
+                            () = shard.stopping().wait() => return,
+                            () = shard.runtime().sleep(pause.min(PAUSE_MAX)) => {}
+                        }
+                    }
+                }
+                Admission::Refused(pause) => close_later(&shard, accepted, slot, pause.min(PAUSE_MAX)),
+            },
             // Closed at once, as Kafka does: the address has its share.
             Ok(None) => {}
             Err(error) => {
@@ -37,6 +51,16 @@ pub async fn accept(shard: Rc<Shard>, listener: net::Listener, name: String) {
             }
         }
     }
+}
+
+/// Keeps a client waiting whose address makes connections too fast, in its slot.
+fn close_later(shard: &Rc<Shard>, accepted: Accepted, slot: ConnectionSlot, pause: Duration) {
+    tracing::debug!(peer = %accepted.peer, ?pause, "refused: connection_creation_rate");
+    let runtime = shard.runtime().clone();
+    shard.runtime().spawn(async move {
+        runtime.sleep(pause).await;
+        drop((accepted, slot));
+    });
 }
 
 /// The next connection, once there is a slot for it; `None` if its address has none left.

@@ -156,6 +156,9 @@ pub trait Table {
 
     /// Shows each field to `fields`, to be written.
     fn write_fields(&self, fields: &mut dyn WriteFields);
+
+    /// Sets the field of this name, which nearly every response has; nothing happens to others.
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32);
 }
 
 /// Fills fields.
@@ -340,12 +343,25 @@ macro_rules! message {
                     $(, $tag)?
                 ); )*
             }
+
+            #[allow(unused_variables, reason = "most structures have no such field")]
+            fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+                $( set_throttle_time!(self, $field, throttle_time_ms); )*
+            }
         }
 
         $( impl $crate::wire::Message for $name {
             const VERSIONS: $crate::wire::Versions = $versions;
         } )?
     )* };
+}
+
+/// Sets the one field of this name.
+macro_rules! set_throttle_time {
+    ($message:expr, throttle_time_ms, $value:expr) => {
+        $message.throttle_time_ms = $value;
+    };
+    ($message:expr, $other:ident, $value:expr) => {};
 }
 
 /// The [`Field`] of one row.

@@ -2,7 +2,7 @@
 
 use crate::config::definition::Check::{Any, AtLeast, Distinct, NonEmptyList, OneOf};
 use crate::config::definition::{Config, int, list, long, string};
-use crate::config::reasons::{CORES, NO_PURGATORY, NO_QUOTAS, NO_SASL, ONE_REPLICA};
+use crate::config::reasons::{CORES, NO_PURGATORY, NO_SASL, ONE_REPLICA};
 
 pub(super) const CONFIGS: &[Config] = &[
     list("listeners", Some("PLAINTEXT://127.0.0.1:9092"), NonEmptyList, "Addresses to listen on, as NAME://host:port separated by commas; an empty host or 0.0.0.0 means every interface.").per_broker(),
@@ -22,7 +22,7 @@ pub(super) const CONFIGS: &[Config] = &[
     int("max.connections", Some("2147483647"), AtLeast(0), "Most connections this node keeps open at a time.").cluster_wide(),
     int("max.connections.per.ip", Some("2147483647"), AtLeast(0), "Most connections from one address.").cluster_wide(),
     string("max.connections.per.ip.overrides", Some(""), Any, "Exceptions to max.connections.per.ip, as host:count separated by commas.").cluster_wide(),
-    int("max.connection.creation.rate", Some("2147483647"), AtLeast(0), "New connections accepted per second.").cluster_wide().ignored(NO_QUOTAS),
+    int("max.connection.creation.rate", Some("2147483647"), AtLeast(0), "New connections accepted per second.").cluster_wide(),
     int("num.network.threads", Some("3"), AtLeast(1), "Network threads of each listener.").cluster_wide().ignored(CORES),
     int("num.io.threads", Some("8"), AtLeast(1), "Threads that handle requests.").cluster_wide().ignored(CORES),
     int("background.threads", Some("10"), AtLeast(1), "Threads for background work.").cluster_wide().ignored(CORES),

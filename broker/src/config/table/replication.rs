@@ -78,8 +78,8 @@ pub(super) const CONFIGS: &[Config] = &[
     .ignored(ONE_REPLICA),
     int("alter.log.dirs.replication.quota.window.size.seconds", Some("1"), AtLeast(1), "Length of such a sample.")
         .ignored(ONE_REPLICA),
-    int("quota.window.num", Some("11"), AtLeast(1), "Samples kept for client quotas.").ignored(NO_QUOTAS),
-    int("quota.window.size.seconds", Some("1"), AtLeast(1), "Length of such a sample.").ignored(NO_QUOTAS),
+    int("quota.window.num", Some("11"), AtLeast(1), "Samples kept for client quotas."),
+    int("quota.window.size.seconds", Some("1"), AtLeast(1), "Length of such a sample."),
     int("controller.quota.window.num", Some("11"), AtLeast(1), "Samples kept for quotas on metadata changes.")
         .ignored(NO_QUOTAS),
     int("controller.quota.window.size.seconds", Some("1"), AtLeast(1), "Length of such a sample.").ignored(NO_QUOTAS),
