@@ -17,7 +17,8 @@ use crate::producer_state::ProducerState;
 use crate::recovery::{self, Recovered, RecoveredLog};
 use crate::runtime::{File, OpenOptions, Runtime};
 use crate::segment::{
-    Checksums, FileKind, IndexStatement, OffsetIndex, TimeIndex, TransactionIndex, file_name, parse_file_name,
+    Checksums, FileKind, IndexDigest, IndexStatement, OffsetIndex, TimeIndex, TransactionIndex, file_name,
+    parse_file_name,
 };
 use crate::segment_file::read_whole;
 use crate::wal::SegmentSynced;
@@ -119,7 +120,9 @@ impl PartitionCheck<'_> {
             let counted = newest.map_or(bytes, |synced| synced.synced_bytes);
             let residue = newest.map_or_else(Bytes::new, |synced| synced.residue.clone());
             let (runtime, id, path, names, partial) = (self.runtime, self.id, self.path, &names, newest.is_some());
-            let segment = SegmentCheck { runtime, id, path, names, base, bytes: counted, residue, partial };
+            let transactions = newest.and_then(|synced| synced.transactions);
+            let segment =
+                SegmentCheck { runtime, id, path, names, base, bytes: counted, residue, partial, transactions };
             if bytes < counted {
                 segment.find(
                     findings,
@@ -238,6 +241,8 @@ struct SegmentCheck<'a> {
     residue: Bytes,
     /// It is being written, and only the log itself was synced.
     partial: bool,
+    /// What the write-ahead log says that its transaction index begins with.
+    transactions: Option<IndexDigest>,
 }
 
 impl SegmentCheck<'_> {
@@ -275,6 +280,8 @@ impl SegmentCheck<'_> {
         let cleaned_to = checksums.and_then(|checksums| checksums.header.cleaned_to);
         let next_offset = self.check_batches(findings, checksums, shown).await?;
         self.check_indexes(findings, next_offset).await?;
+        let in_sidecar = checksums.and_then(|checksums| checksums.header.transactions);
+        self.check_transactions(findings, self.transactions.or(in_sidecar)).await?;
         self.check_statement(findings, stated).await?;
         let (Some(end), Some(next_offset)) = (cleaned_to, next_offset) else { return Ok(next_offset) };
         if next_offset > end.0 {
@@ -380,6 +387,29 @@ impl SegmentCheck<'_> {
         Ok(())
     }
 
+    /// Compares the transaction index with what was stated of it; what a crash left beyond that says nothing.
+    async fn check_transactions(
+        &self,
+        findings: &mut Vec<Finding>,
+        stated: Option<IndexDigest>,
+    ) -> std::io::Result<()> {
+        let bytes = read_whole(self.runtime, &self.file(FileKind::TransactionIndex)).await?.freeze();
+        let counted = match stated {
+            Some(stated) if !stated.begins(&bytes) => {
+                let what = "the transaction index differs from its checksum".to_owned();
+                self.find(findings, FileKind::TransactionIndex, 0, what);
+                return Ok(());
+            }
+            Some(stated) => bytes.slice(..stated.bytes as usize),
+            None if self.partial => return Ok(()),
+            None => bytes,
+        };
+        if let Err(error) = TransactionIndex::parse(Offset(self.base), counted) {
+            self.find(findings, FileKind::TransactionIndex, error.position, error.reason.to_owned());
+        }
+        Ok(())
+    }
+
     async fn check_indexes(&self, findings: &mut Vec<Finding>, next_offset: Option<i64>) -> std::io::Result<()> {
         let offsets = read_whole(self.runtime, &self.file(FileKind::OffsetIndex)).await?.to_vec();
         let checked = OffsetIndex::parse(Offset(self.base), offsets)
@@ -389,12 +419,6 @@ impl SegmentCheck<'_> {
             && !self.partial
         {
             self.find(findings, FileKind::OffsetIndex, error.position, error.reason.to_owned());
-        }
-        let aborted = read_whole(self.runtime, &self.file(FileKind::TransactionIndex)).await?.to_vec();
-        if let Err(error) = TransactionIndex::parse(Offset(self.base), aborted)
-            && !self.partial
-        {
-            self.find(findings, FileKind::TransactionIndex, error.position, error.reason.to_owned());
         }
         let times = read_whole(self.runtime, &self.file(FileKind::TimeIndex)).await?.to_vec();
         let last_offset = Offset(next_offset.unwrap_or(i64::MAX) - 1);

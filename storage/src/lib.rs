@@ -25,6 +25,7 @@ pub mod runtime;
 pub mod segment;
 mod segment_file;
 mod segment_index;
+mod segment_transactions;
 pub mod statistics;
 mod tail;
 pub mod validate;

@@ -22,11 +22,12 @@ use crate::producer_state::ProducerState;
 use crate::recovery::RecoveredLog;
 use crate::runtime::{BLOCK_BYTES, Durability, Lane, OpenOptions, Runtime};
 use crate::segment::{
-    CLEANED_SUFFIX, ChecksumHeader, DELETED_SUFFIX, FileKind, IndexDigest, IndexStatement, IndexedBatch, Indexer,
-    file_name, parse_file_name,
+    AbortedTxn, CLEANED_SUFFIX, ChecksumHeader, DELETED_SUFFIX, FileKind, IndexDigest, IndexStatement, IndexedBatch,
+    Indexer, file_name, parse_file_name,
 };
 use crate::segment_file::{Segment, read_whole, segment_bases};
 use crate::segment_index::{self, open_closed, read_header, write_header};
+use crate::segment_transactions::{self, Stated};
 use crate::volume::Volume;
 use crate::wal::SegmentSynced;
 
@@ -186,24 +187,24 @@ impl Opening<'_> {
 
     /// Indexes, epochs and producers, from their files and from the end of the newest segment.
     async fn state(&self, mut files: Files, recovered: &RecoveredLog) -> Result<State, StorageError> {
-        let interval = self.config.index_interval_bytes;
-        for segment in files.segments.values().filter(|segment| segment.base_offset != files.active) {
-            let opened = open_closed(&self.volume.runtime, segment, self.id, interval).await;
-            opened.map_err(|error| self.failed(&error))?;
-        }
         let settled = recovered.synced.as_ref().is_none_or(|(_, synced)| is_settled(synced));
-        let from = self.load_indexes(&mut files, settled).await.map_err(|error| self.failed(&error))?;
-        let now_ms = self.volume.runtime.wall_clock_ms();
+        let runtime = &self.volume.runtime;
+        let known =
+            read_header(runtime, self.path, self.id, files.active).await.map_err(|error| self.failed(&error))?;
+        let producers = self.producers(recovered, &files.snapshots).await?;
+        let aborted = self.transactions(&files, recovered, known.as_ref(), producers.end_offset().0).await?;
+        let stated = settled.then_some(aborted.stated());
+        let loaded = self.load_indexes(&mut files, settled, known, stated).await;
+        let from = loaded.map_err(|error| self.failed(&error))?;
+        let now_ms = runtime.wall_clock_ms();
         let head = Head { base_offset: files.active, created_ms: now_ms, ..Head::default() };
         files.next_offset = files.active;
         let mut state = State::new(self.config.clone(), head, files);
-        state.epochs = self.epochs().await?;
-        state.producers = self.producers(recovered, &state.files.snapshots).await?;
-        state.aborted = self.aborted(&state).await?;
+        (state.epochs, state.producers, state.aborted) = (self.epochs().await?, producers, aborted);
         state.head.first_timestamp = self.first_timestamp(&state.files).await.map_err(|error| self.failed(&error))?;
         self.scan_end(&mut state, from).await?;
         if settled && from == 0 {
-            self.store_indexes(&mut state.files).await.map_err(|error| self.failed(&error))?;
+            self.store_indexes(&mut state.files, stated).await.map_err(|error| self.failed(&error))?;
         }
         let expected = recovered.synced.as_ref().map(|(_, synced)| synced.next_offset);
         if let Some(expected) = expected.filter(|expected| *expected != state.files.next_offset) {
@@ -214,11 +215,98 @@ impl Opening<'_> {
         Ok(state)
     }
 
+    /// What was aborted, as the transaction indexes say; made again from the batches where they are not what was stated.
+    /// Also gets to know the closed segments. `end` is where the producer state begins.
+    async fn transactions(
+        &self,
+        files: &Files,
+        recovered: &RecoveredLog,
+        known: Option<&ChecksumHeader>,
+        end: i64,
+    ) -> Result<Aborted, StorageError> {
+        let (runtime, active) = (&self.volume.runtime, files.active);
+        let failed = |error| self.failed(&error);
+        let mut lost = BTreeSet::new();
+        for segment in files.segments.values().filter(|segment| segment.base_offset != active) {
+            if !segment_transactions::look_at_closed(runtime, segment, self.id).await.map_err(failed)? {
+                lost.insert(segment.base_offset);
+            }
+        }
+        let (stated, end) = match (&recovered.synced, known) {
+            (Some((_, synced)), _) => (synced.transactions.map_or(Stated::Unsaid, Stated::As), end),
+            // Settled: what was stated then is in the log, whatever became of its producers.
+            (None, Some(header)) => (header.transactions.map_or(Stated::Unsaid, Stated::As), i64::MAX),
+            (None, None) if files.segments.contains_key(&active) => (Stated::Lost, i64::MAX),
+            (None, None) => (Stated::Unsaid, end),
+        };
+        let loaded = segment_transactions::load_active(runtime, self.path, active, stated).await.map_err(failed)?;
+        let made_again = match &loaded {
+            Some(_) if lost.is_empty() => Vec::new(),
+            _ => self.made_again(files, recovered, &lost, loaded.is_none()).await?,
+        };
+        for segment in files.segments.values().filter(|segment| segment.base_offset != active) {
+            let opened = open_closed(runtime, segment, self.id, self.config.index_interval_bytes).await;
+            opened.map_err(failed)?;
+            if lost.contains(&segment.base_offset) {
+                segment_transactions::state_closed(runtime, segment, self.id).await.map_err(failed)?;
+            }
+        }
+        if let Some(index) = loaded {
+            return Ok(Aborted::from_file(&index, end));
+        }
+        let at = |offset| made_again.partition_point(|entry| entry.last_offset.0 < offset);
+        let own = &made_again[at(active)..at(end.max(active))];
+        let index = segment_transactions::store_active(runtime, self.path, active, own).await.map_err(failed)?;
+        let aborted = Aborted::from_file(&index, end);
+        if let (None, Some(header)) = (&recovered.synced, known) {
+            // The segment is settled, and only its sidecar says what there has to be.
+            let header = ChecksumHeader { transactions: Some(aborted.stated()), ..*header };
+            write_header(runtime, self.path, &header, None).await.map_err(failed)?;
+        }
+        Ok(aborted)
+    }
+
+    /// Walks over the batches, and puts what was aborted into the indexes of the `lost` segments.
+    async fn made_again(
+        &self,
+        files: &Files,
+        recovered: &RecoveredLog,
+        lost: &BTreeSet<i64>,
+        active_lost: bool,
+    ) -> Result<Vec<AbortedTxn>, StorageError> {
+        let (runtime, failed) = (&self.volume.runtime, |error| self.failed(&error));
+        let segments: Vec<i64> = lost.iter().copied().chain(active_lost.then_some(files.active)).collect();
+        tracing::warn!(
+            partition = %self.path.display(), ?segments,
+            "a transaction index is lost or differs from its checksum: made again from the log"
+        );
+        let walked = segment_transactions::aborted_by_batches(runtime, self.path, files, recovered).await;
+        let found = walked.map_err(failed)?;
+        if active_lost && let Err(reason) = found {
+            let name = file_name(Offset(files.active), FileKind::TransactionIndex);
+            return Err(self.corrupt(&name, 0, format!("it is lost and cannot be made again: {reason}")));
+        }
+        for segment in lost.iter().filter_map(|base| files.segments.get(base)) {
+            let next = files.segments.range(segment.base_offset + 1..).next().map_or(files.active, |(base, _)| *base);
+            let own = found.as_ref().ok().map(|found| {
+                let at = |offset| found.partition_point(|entry| entry.last_offset.0 < offset);
+                &found[at(segment.base_offset)..at(next)]
+            });
+            segment_transactions::store_closed(runtime, segment, own).await.map_err(failed)?;
+        }
+        Ok(found.unwrap_or_default())
+    }
+
     /// Loads the newest segment's indexes as far as they are stated, and tells from where batches have to be read. After
     /// an unclean end the sidecar begins anew where that is: which of its later entries reached the disk is unknown.
-    async fn load_indexes(&self, files: &mut Files, settled: bool) -> io::Result<u64> {
+    async fn load_indexes(
+        &self,
+        files: &mut Files,
+        settled: bool,
+        known: Option<ChecksumHeader>,
+        transactions: Option<IndexDigest>,
+    ) -> io::Result<u64> {
         let (base, runtime) = (Offset(files.active), &self.volume.runtime);
-        let known = read_header(runtime, self.path, self.id, base.0).await?;
         let loaded = match &known {
             Some(header) => segment_index::load(runtime, self.path, header, files.position).await?,
             None => None,
@@ -234,7 +322,7 @@ impl Opening<'_> {
             files.indexer = Indexer::resume(offsets, times, base, self.config.index_interval_bytes);
         }
         if files.segments.contains_key(&files.active) && (!settled || known.is_none()) {
-            let header = ChecksumHeader::new(self.id, base, files.stated);
+            let header = ChecksumHeader { transactions, ..ChecksumHeader::new(self.id, base, files.stated) };
             let blocks = Some(from / BLOCK_BYTES as u64);
             write_header(runtime, self.path, &header, blocks).await?;
         }
@@ -242,12 +330,13 @@ impl Opening<'_> {
     }
 
     /// The indexes of a settled segment were made again: nothing would write them before the next append.
-    async fn store_indexes(&self, files: &mut Files) -> io::Result<()> {
+    async fn store_indexes(&self, files: &mut Files, transactions: Option<IndexDigest>) -> io::Result<()> {
         if files.indexer.covered_bytes() <= self.config.index_interval_bytes {
             return Ok(());
         }
         files.stated = files.indexer.statement();
         let header = ChecksumHeader::new(self.id, Offset(files.active), files.stated);
+        let header = ChecksumHeader { transactions, ..header };
         segment_index::store(&self.volume.runtime, self.path, &files.indexer, &header).await
     }
 
@@ -293,14 +382,6 @@ impl Opening<'_> {
         let bytes = read_whole(&self.volume.runtime, &path).await.map_err(|error| self.failed(&error))?;
         let state = ProducerState::from_snapshot(&bytes, offset, now_ms, expiration_ms);
         state.map_err(|error| error.in_file(path.display().to_string()))
-    }
-
-    /// What the transaction index of the segment being written says up to where the producer state begins.
-    async fn aborted(&self, state: &State) -> Result<Aborted, StorageError> {
-        let active = state.files.active;
-        let path = self.path.join(file_name(Offset(active), FileKind::TransactionIndex));
-        let bytes = read_whole(&self.volume.runtime, &path).await.map_err(|error| self.failed(&error))?;
-        Ok(Aborted::from_file(active, &bytes, state.producers.end_offset().0))
     }
 
     /// Reads the newest segment from `position` to its end: every batch is checked, indexed and observed.

@@ -9,6 +9,7 @@ use std::rc::{Rc, Weak};
 use bytes::{Bytes, BytesMut};
 use protocol::records::BatchHeader;
 
+use crate::error::FormatError;
 use crate::ids::Offset;
 use crate::runtime::{BLOCK_BYTES, Durability, File, Lane, OpenOptions, Runtime};
 use crate::segment::{
@@ -38,6 +39,8 @@ pub(crate) struct Segment {
     pub rebuilding: Cell<bool>,
     /// It has a transaction index.
     pub has_aborted: Cell<bool>,
+    /// What that has to begin with, if it is closed and somebody said so.
+    pub transactions_stated: Cell<Option<IndexDigest>>,
     /// Its first batch's largest timestamp, once it was needed.
     first_timestamp: Cell<Option<i64>>,
     /// Others have taken its place: what is read by its names may be theirs.
@@ -60,6 +63,7 @@ impl Segment {
             header: Cell::default(),
             rebuilding: Cell::default(),
             has_aborted: Cell::new(false),
+            transactions_stated: Cell::default(),
             first_timestamp: Cell::default(),
             replaced: Cell::default(),
             pinned: RefCell::default(),
@@ -158,7 +162,7 @@ impl Segment {
         self.offsets.take();
     }
 
-    /// The transaction index of a closed segment. It is not made again from the log as others are, so one that is damaged
+    /// The transaction index of a closed segment. Only a start makes it again from the log, so one that is damaged by now
     /// is an error: readers of committed data would be shown aborted records.
     pub async fn transaction_index(
         self: &Rc<Segment>,
@@ -176,7 +180,15 @@ impl Segment {
             Some(bytes) => bytes,
             None => read_whole(runtime, &path).await?.freeze(),
         };
-        let damaged = |error| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", path.display()));
+        let damaged =
+            |error: FormatError| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", path.display()));
+        let bytes = match self.transactions_stated.get() {
+            Some(stated) if stated.begins(&bytes) => bytes.slice(..stated.bytes as usize),
+            Some(_) if !self.is_replaced() => {
+                return Err(damaged(FormatError::new(0, "the transaction index differs from its checksum")));
+            }
+            _ => bytes,
+        };
         let index = Rc::new(TransactionIndex::parse(Offset(self.base_offset), bytes).map_err(damaged)?);
         *self.transactions.borrow_mut() = Some(index.clone());
         Ok(index)

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use protocol::records::{BatchHeader, BatchView, HEADER_BYTES};
 
 use crate::ids::{LogId, Offset};
@@ -67,11 +67,10 @@ pub(crate) async fn load(
     }))
 }
 
-/// Gets to know a closed segment: its largest timestamp, and what its indexes have to hold. Reads no more than the
-/// sidecar's header if that states everything.
+/// Gets to know a closed segment whose sidecar's header was read: its largest timestamp, and what its indexes have to hold.
+/// Reads nothing of the log if that states everything.
 pub(crate) async fn open_closed(runtime: &Runtime, segment: &Segment, log: LogId, interval: u64) -> io::Result<()> {
-    let header = read_header(runtime, segment.directory(), log, segment.base_offset).await?;
-    segment.header.set(header);
+    let header = segment.header.get();
     if let Some(header) = header.filter(|header| header.indexes.covered_bytes > 0) {
         let stated = header.indexes;
         let sizes = [(FileKind::OffsetIndex, stated.offsets.bytes), (FileKind::TimeIndex, stated.times.bytes)];
@@ -118,7 +117,7 @@ pub(crate) async fn rebuild(runtime: &Runtime, segment: &Segment, log: LogId, in
     indexer.finish();
     let cleaned_to = segment.header.get().and_then(|header| header.cleaned_to);
     let header = ChecksumHeader::new(log, Offset(segment.base_offset), indexer.statement());
-    let header = ChecksumHeader { cleaned_to, ..header };
+    let header = ChecksumHeader { cleaned_to, transactions: segment.transactions_stated.get(), ..header };
     store(runtime, segment.directory(), &indexer, &header).await?;
     segment.forget_index();
     segment.header.set(Some(header));
@@ -133,16 +132,55 @@ async fn index_all(
     segment: &Segment,
     indexer: &mut Indexer,
 ) -> io::Result<Result<(), &'static str>> {
-    let file = runtime.disk().open(&segment.path(FileKind::Log), OpenOptions::default()).await?;
-    let (end, mut position, mut wanted) = (segment.bytes.get(), 0, SCAN_BYTES);
+    let mut observe = |position: u64, batch: &BatchView<'_>| {
+        let last_offset = Offset(batch.header.last_offset());
+        if indexer.last_observed().is_some_and(|last| last >= last_offset) {
+            return Err("offsets do not ascend");
+        }
+        indexer.observe(IndexedBatch {
+            position: position as u32,
+            bytes: batch.header.size_bytes() as u32,
+            last_offset,
+            max_timestamp_ms: batch.header.max_timestamp,
+        });
+        Ok(())
+    };
+    each_batch(runtime, &segment.path(FileKind::Log), segment.bytes.get(), &[], &mut observe).await
+}
+
+/// What [`each_batch`] shows a batch to, with its position; an error ends the walk.
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(u64, &BatchView<'_>) -> Result<(), &'static str>;
+
+/// Shows `visit` each batch of the first `in_file` bytes of a log and of the `residue` that belongs behind them. The inner
+/// error is damage, or what `visit` says.
+pub(crate) async fn each_batch(
+    runtime: &Runtime,
+    log: &Path,
+    in_file: u64,
+    residue: &[u8],
+    visit: Visit<'_>,
+) -> io::Result<Result<(), &'static str>> {
+    let file = match in_file {
+        0 => None,
+        _ => Some(runtime.disk().open(log, OpenOptions::default()).await?),
+    };
+    let end = in_file + residue.len() as u64;
+    let (mut position, mut wanted) = (0, SCAN_BYTES);
     while position < end {
-        let length = (end - position).min(wanted as u64) as usize;
-        let bytes = runtime.disk().read(&file, position, length).await?;
-        let consumed = match index_piece(indexer, position, &bytes) {
+        let length = in_file.saturating_sub(position).min(wanted as u64) as usize;
+        let mut bytes = match &file {
+            Some(file) if length > 0 => runtime.disk().read(file, position, length).await?,
+            _ => BytesMut::new(),
+        };
+        let whole = bytes.len() == length;
+        if whole && position + length as u64 >= in_file {
+            bytes.extend_from_slice(&residue[(position + length as u64 - in_file) as usize..]);
+        }
+        let consumed = match visit_piece(position, &bytes, visit) {
             Ok(consumed) => consumed,
             Err(reason) => return Ok(Err(reason)),
         };
-        if consumed == 0 && (bytes.len() < length || position + length as u64 == end) {
+        if consumed == 0 && (!whole || position + bytes.len() as u64 == end) {
             return Ok(Err("the last batch is not whole"));
         }
         wanted = if consumed == 0 { wanted * 2 } else { SCAN_BYTES };
@@ -151,23 +189,14 @@ async fn index_all(
     Ok(Ok(()))
 }
 
-/// Observes the whole batches of a piece; how many bytes they are.
-fn index_piece(indexer: &mut Indexer, position: u64, bytes: &[u8]) -> Result<usize, &'static str> {
+/// Shows the whole batches of a piece; how many bytes they are.
+fn visit_piece(position: u64, bytes: &[u8], visit: Visit<'_>) -> Result<usize, &'static str> {
     let mut at = 0;
     while at + HEADER_BYTES <= bytes.len() {
         let header = BatchHeader::parse(&bytes[at..]).map_err(|_| "this is no batch")?;
         let Ok(batch) = BatchView::parse(&bytes[at..]) else { break };
         batch.verify_crc().map_err(|_| "a batch differs from its checksum")?;
-        let last_offset = Offset(header.last_offset());
-        if indexer.last_observed().is_some_and(|last| last >= last_offset) {
-            return Err("offsets do not ascend");
-        }
-        indexer.observe(IndexedBatch {
-            position: (position + at as u64) as u32,
-            bytes: header.size_bytes() as u32,
-            last_offset,
-            max_timestamp_ms: header.max_timestamp,
-        });
+        visit(position + at as u64, &batch)?;
         at += header.size_bytes();
     }
     Ok(at)

@@ -12,8 +12,8 @@ use crate::log::Log;
 use crate::memory::aligned_zeros;
 use crate::runtime::{BLOCK_BYTES, Durability, File, Lane, OpenOptions};
 use crate::segment::{
-    CLEANED_SUFFIX, ChecksumHeader, FileKind, IndexedBatch, Indexer, TransactionIndex, encode_checksums, file_name,
-    fits_segment,
+    CLEANED_SUFFIX, ChecksumHeader, FileKind, IndexDigest, IndexedBatch, Indexer, TransactionIndex, encode_checksums,
+    file_name, fits_segment,
 };
 use crate::segment_file::{Pinned, Segment};
 
@@ -122,6 +122,7 @@ impl Cleaned {
         self.indexer.finish();
         let header = ChecksumHeader {
             cleaned_to: Some(Offset(next_offset)),
+            transactions: Some(IndexDigest::of(self.transactions.bytes())),
             ..ChecksumHeader::new(log.id(), Offset(self.base_offset), self.indexer.statement())
         };
         let checksums = [&header.to_bytes()[..], &self.checksums].concat();
@@ -142,6 +143,7 @@ impl Cleaned {
         let segment = Segment::new(directory, self.base_offset, self.written, max_timestamp);
         segment.header.set(Some(header));
         segment.has_aborted.set(indexed);
+        segment.transactions_stated.set(header.transactions);
         segment.pin(Pinned { file, offsets, times, transactions });
         Ok((segment, indexed))
     }

@@ -6,6 +6,9 @@
 //! below that offset is in the index file of the segment being written, synced, even if its marker will land in a later
 //! segment. A start takes from that file what is below the offset, and makes the rest from the batches beyond it. When
 //! the segment is rolled, its file is cut to what is its own.
+//!
+//! What the file has to begin with is stated with a checksum: by that entry, and by the sidecar of a segment that is closed
+//! or settled. A start that finds it different makes it again from all batches (`segment_transactions.rs`).
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,7 +18,7 @@ use bytes::Bytes;
 use super::{AbortedTransaction, Log};
 use crate::ids::Offset;
 use crate::runtime::{Durability, Lane, OpenOptions};
-use crate::segment::{AbortedTxn, FileKind, TransactionIndex, file_name};
+use crate::segment::{AbortedTxn, FileKind, IndexDigest, TransactionIndex, file_name};
 
 /// Size of an entry of the index; `segment.index.bytes` bounds how many a segment has.
 const ENTRY_BYTES: u64 = 34;
@@ -26,22 +29,37 @@ pub(crate) struct Aborted {
     entries: VecDeque<AbortedTxn>,
     /// So many of them, the oldest, are in the index file of the segment being written, synced.
     in_file: usize,
+    /// What the file has to begin with: those.
+    stated: IndexDigest,
     /// So many, the newest of all that were there then, are in the file of the segment that is about to be begun.
     in_next_file: usize,
+    /// What that file has to begin with.
+    stated_of_next: IndexDigest,
 }
 
 impl Aborted {
-    /// From the index file of the segment being written; `end` is where the producer state of a start begins. What the
-    /// file has beyond is made again, and a tail that a power cut left there is not sound.
-    pub fn from_file(base_offset: i64, bytes: &[u8], end: i64) -> Aborted {
-        let mut whole = bytes.len() - bytes.len() % ENTRY_BYTES as usize;
-        let entries: VecDeque<AbortedTxn> = loop {
-            match TransactionIndex::parse(Offset(base_offset), &bytes[..whole]) {
-                Ok(index) => break index.entries().take_while(|entry| entry.last_offset.0 < end).collect(),
-                Err(error) => whole = error.position as usize / ENTRY_BYTES as usize * ENTRY_BYTES as usize,
-            }
-        };
-        Aborted { in_file: entries.len(), entries, in_next_file: 0 }
+    /// From an index file of the segment being written that was as stated; `end` is where the producer state of a start
+    /// begins: what the file has beyond is made again.
+    pub fn from_file(index: &TransactionIndex<Bytes>, end: i64) -> Aborted {
+        let entries: VecDeque<_> = index.entries().take_while(|entry| entry.last_offset.0 < end).collect();
+        let stated = IndexDigest::of(&index.bytes()[..entries.len() * ENTRY_BYTES as usize]);
+        Aborted { in_file: entries.len(), entries, stated, ..Aborted::default() }
+    }
+
+    /// What the index file of the segment being written begins with, durably.
+    pub fn stated(&self) -> IndexDigest {
+        self.stated
+    }
+
+    /// The same for the segment that is about to be begun.
+    pub fn stated_of_next(&self) -> IndexDigest {
+        self.stated_of_next
+    }
+
+    /// Of those whose markers are below `offset`; they are in the file.
+    pub fn stated_below(&self, offset: i64) -> IndexDigest {
+        let own = self.count_below(offset);
+        if own == self.in_file { self.stated } else { IndexDigest::of(self.index(0..own).bytes()) }
     }
 
     /// A transaction was aborted; nothing happens if that is known, as when a batch is read again at a start.
@@ -134,7 +152,9 @@ impl Log {
             (state.files.active, from, to, state.aborted.index(from..to))
         };
         self.write_transaction_index(active, from as u64 * ENTRY_BYTES, &index).await?;
-        self.state.borrow_mut().aborted.in_file = to;
+        let aborted = &mut self.state.borrow_mut().aborted;
+        aborted.in_file = to;
+        aborted.stated = aborted.stated.followed_by(index.bytes());
         Ok(())
     }
 
@@ -148,7 +168,9 @@ impl Log {
         if !index.is_empty() {
             self.write_transaction_index(base_offset, 0, &index).await?;
         }
-        self.state.borrow_mut().aborted.in_next_file = index.entries().count();
+        let aborted = &mut self.state.borrow_mut().aborted;
+        aborted.in_next_file = index.entries().count();
+        aborted.stated_of_next = IndexDigest::of(index.bytes());
         Ok(())
     }
 
@@ -173,8 +195,10 @@ impl Log {
             let (own, in_file) = (state.aborted.count_below(base_offset), state.aborted.in_file);
             state.aborted.entries.drain(..own);
             state.aborted.in_file = std::mem::take(&mut state.aborted.in_next_file);
+            state.aborted.stated = std::mem::take(&mut state.aborted.stated_of_next);
             if let Some(segment) = state.files.segments.get(&closed) {
                 segment.has_aborted.set(own > 0);
+                segment.transactions_stated.set(segment.header.get().and_then(|header| header.transactions));
             }
             (own, in_file)
         };

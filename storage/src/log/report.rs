@@ -42,6 +42,11 @@ impl Log {
     pub(super) async fn report(self: &Rc<Log>, progress: Progress) -> Result<(), StorageError> {
         self.write_epochs().await?;
         let (producers_offset, producers) = self.producers_snapshot(progress.segment_base_offset).await?;
+        let transactions = {
+            let aborted = &self.state.borrow().aborted;
+            let goes_on = progress.segment_base_offset == self.active();
+            if goes_on { aborted.stated() } else { aborted.stated_of_next() }
+        };
         self.check_open()?;
         let entry = SegmentSynced {
             segment_base_offset: progress.segment_base_offset,
@@ -50,6 +55,7 @@ impl Log {
             residue: progress.residue.clone(),
             producers_offset,
             producers,
+            transactions: Some(transactions),
         };
         let entry = entry.encode(self.id);
         self.check_spare_room(entry.len())?;

@@ -98,7 +98,8 @@ impl Log {
     }
 
     /// Writes the index entries made since the last time, and states it in the sidecar: durably, so that a start reads
-    /// no more of the log than came after. Entries of less than [`INDEX_LAG_BYTES`] wait, unless the file gets `closed`.
+    /// no more of the log than came after. Entries of less than [`INDEX_LAG_BYTES`] wait, unless the file gets `closed`: then
+    /// the sidecar also states the transaction index, which has to be written.
     pub(super) async fn flush_indexes(&self, closed: bool) -> io::Result<()> {
         let (stated, covered) = {
             let files = &self.state.borrow().files;
@@ -111,7 +112,11 @@ impl Log {
         let offsets = self.append_index(FileKind::OffsetIndex, stated.offsets).await?;
         let times = self.append_index(FileKind::TimeIndex, stated.times).await?;
         let stated = IndexStatement { covered_bytes: covered, offsets, times, max_timestamp_ms };
-        let header = self.sidecar_header(stated);
+        let transactions = closed.then(|| {
+            let state = self.state.borrow();
+            state.aborted.stated_below(state.files.next_offset)
+        });
+        let header = ChecksumHeader { transactions, ..self.sidecar_header(stated) };
         write_header(&self.volume.runtime, &self.path, &header, None).await?;
         let files = &mut self.state.borrow_mut().files;
         files.stated = stated;
@@ -162,8 +167,8 @@ impl Log {
             disk.write(&file, vec![block.freeze()], position, Durability::Buffered, Lane::Background).await?;
             disk.set_len(&file, bytes).await?;
         }
-        self.flush_indexes(true).await?;
         self.write_aborted(i64::MAX).await?;
+        self.flush_indexes(true).await?;
         disk.sync_data(&file, Lane::Background).await?;
         disk.sync_directory(&self.path).await?;
         Ok(bytes)

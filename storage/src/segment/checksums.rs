@@ -1,7 +1,8 @@
 //! `.checksums`: the sidecar of a segment. Says whose segment it is and has a CRC32C for each 4 KiB of the `.log` file,
 //! so that a write that went to the wrong place, or was lost, is found when the block is read.
 //!
-//! The header also states what the indexes beside it hold, so that a start believes them without reading the log again.
+//! The header also states what the indexes beside it hold, so that a start believes them without reading the log again,
+//! and what the transaction index has to hold, so that a start finds out when something of it was lost.
 //!
 //! 128 bytes of header, then 4 bytes (big endian) for each block; `docs/formats.md` has the fields. A last block that is
 //! not full counts as filled up with zeros, so its checksum is replaced when the block grows: after a crash the entries
@@ -35,6 +36,10 @@ pub struct IndexDigest {
 }
 
 impl IndexDigest {
+    /// No file begins with this: what the index has to hold is not known, and cannot be found out as long as the log is
+    /// damaged.
+    pub const UNKNOWN: IndexDigest = IndexDigest { bytes: u32::MAX, crc: 0 };
+
     /// Of a whole index.
     #[must_use]
     pub fn of(index: &[u8]) -> IndexDigest {
@@ -86,16 +91,21 @@ pub struct ChecksumHeader {
     /// Set once the segment was compacted: the offset after it, where the next one begins. Only then may offsets be
     /// missing in it.
     pub cleaned_to: Option<Offset>,
+    /// What the transaction index begins with; all beyond is a crash's leftover. `None`: nothing is stated, as by earlier
+    /// versions and as long as the segment is being written, when the write-ahead log says it.
+    pub transactions: Option<IndexDigest>,
 }
 
 /// Flag: the segment was compacted.
 const CLEANED: u32 = 1;
+/// Flag: what the transaction index holds is stated.
+const TRANSACTIONS: u32 = 2;
 
 impl ChecksumHeader {
     /// Of a segment that holds every offset.
     #[must_use]
     pub fn new(log: LogId, base_offset: Offset, indexes: IndexStatement) -> ChecksumHeader {
-        ChecksumHeader { log, base_offset, indexes, cleaned_to: None }
+        ChecksumHeader { log, base_offset, indexes, cleaned_to: None, transactions: None }
     }
 
     /// The first 128 bytes of the file.
@@ -115,10 +125,17 @@ impl ChecksumHeader {
             bytes[at + 4..at + 8].copy_from_slice(&digest.crc.to_be_bytes());
         }
         bytes[72..80].copy_from_slice(&self.indexes.max_timestamp_ms.to_be_bytes());
+        let mut flags = 0;
         if let Some(next) = self.cleaned_to {
-            bytes[36..40].copy_from_slice(&CLEANED.to_be_bytes());
+            flags |= CLEANED;
             bytes[80..88].copy_from_slice(&next.0.to_be_bytes());
         }
+        if let Some(digest) = self.transactions {
+            flags |= TRANSACTIONS;
+            bytes[88..92].copy_from_slice(&digest.bytes.to_be_bytes());
+            bytes[92..96].copy_from_slice(&digest.crc.to_be_bytes());
+        }
+        bytes[36..40].copy_from_slice(&flags.to_be_bytes());
         let crc = crc32c::crc32c(&bytes[..HEADER_CRC_AT]);
         bytes[HEADER_CRC_AT..].copy_from_slice(&crc.to_be_bytes());
         bytes
@@ -150,9 +167,11 @@ impl ChecksumHeader {
             times: digest(64),
             max_timestamp_ms: i64::from_be_bytes(field(header, 72)),
         };
-        let cleaned = u32::from_be_bytes(field(header, 36)) & CLEANED != 0;
-        let cleaned_to = cleaned.then(|| Offset(i64::from_be_bytes(field(header, 80))));
-        Ok(ChecksumHeader { log, base_offset: Offset(i64::from_be_bytes(field(header, 40))), indexes, cleaned_to })
+        let flags = u32::from_be_bytes(field(header, 36));
+        let cleaned_to = (flags & CLEANED != 0).then(|| Offset(i64::from_be_bytes(field(header, 80))));
+        let transactions = (flags & TRANSACTIONS != 0).then(|| digest(88));
+        let base_offset = Offset(i64::from_be_bytes(field(header, 40)));
+        Ok(ChecksumHeader { log, base_offset, indexes, cleaned_to, transactions })
     }
 }
 
@@ -234,6 +253,10 @@ mod tests {
         assert_eq!(ChecksumHeader::parse(&bytes).unwrap(), header());
         let cleaned = ChecksumHeader { cleaned_to: Some(Offset(5_000_000_900)), ..header() };
         assert_eq!(ChecksumHeader::parse(&cleaned.to_bytes()).unwrap(), cleaned);
+        let transactions = Some(IndexDigest::of(b"transactions"));
+        for header in [ChecksumHeader { transactions, ..header() }, ChecksumHeader { transactions, ..cleaned }] {
+            assert_eq!(ChecksumHeader::parse(&header.to_bytes()).unwrap(), header);
+        }
         assert_eq!(ChecksumHeader::parse(&bytes[..127]).unwrap_err().position, 127);
         for at in 0..HEADER_BYTES {
             let mut damaged = bytes;

@@ -5,6 +5,7 @@ use bytes::{Buf, Bytes};
 use protocol::Uuid;
 
 use crate::ids::LogId;
+use crate::segment::IndexDigest;
 
 /// A commit starts on a multiple of this, in the file and in memory.
 pub const COMMIT_ALIGNMENT: usize = crate::runtime::BLOCK_BYTES;
@@ -26,6 +27,8 @@ const LOG_START: u8 = 3;
 const LOG_DELETED: u8 = 4;
 // 5 is kept for a truncation (a follower that drops what its leader never had).
 const ENTRY_VERSION: u8 = 1;
+/// Of a [`SegmentSynced`] that says what the transaction index holds.
+const ENTRY_VERSION_TRANSACTIONS: u8 = 2;
 
 /// Position in the endless write-ahead log: sequence number of the file times the file's size, plus the place in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -186,6 +189,9 @@ pub struct SegmentSynced {
     pub producers_offset: i64,
     /// Producer state in the format of Kafka's snapshot files; empty if it is in a file, or if there is none.
     pub producers: Bytes,
+    /// What the newest segment's transaction index begins with: every abort whose marker is below `producers_offset`,
+    /// whatever segment that will land in. `None`: version 1 does not say.
+    pub transactions: Option<IndexDigest>,
 }
 
 /// One thing that happened to a partition.
@@ -246,6 +252,11 @@ impl SegmentSynced {
         bytes.extend_from_slice(&self.next_offset.to_be_bytes());
         bytes.extend_from_slice(&self.producers_offset.to_be_bytes());
         bytes.extend_from_slice(&(self.residue.len() as u32).to_be_bytes());
+        if let Some(digest) = self.transactions {
+            bytes[1] = ENTRY_VERSION_TRANSACTIONS;
+            bytes.extend_from_slice(&digest.bytes.to_be_bytes());
+            bytes.extend_from_slice(&digest.crc.to_be_bytes());
+        }
         bytes.extend_from_slice(&self.residue);
         bytes.extend_from_slice(&self.producers);
         bytes
@@ -268,18 +279,20 @@ pub fn encode_log_deleted(log: LogId) -> Vec<u8> {
 pub fn decode_entry(mut parts: Vec<Bytes>) -> Result<Entry, String> {
     let header = take_front(&mut parts, ENTRY_HEADER_BYTES).ok_or("entry is too short")?;
     let (kind, version) = (header[0], header[1]);
-    if version != ENTRY_VERSION {
+    let says_transactions = (kind, version) == (SEGMENT_SYNCED, ENTRY_VERSION_TRANSACTIONS);
+    if version != ENTRY_VERSION && !says_transactions {
         return Err(format!("entry of type {kind} has unknown version {version}"));
     }
     let mut at = &header[2..];
     let mut topic_id = [0; 16];
     at.copy_to_slice(&mut topic_id);
     let log = LogId { topic_id: Uuid(topic_id), partition: at.get_i32() };
-    let body = decode_body(kind, parts).ok_or_else(|| format!("entry of type {kind} is malformed"))?;
+    let body =
+        decode_body(kind, says_transactions, parts).ok_or_else(|| format!("entry of type {kind} is malformed"))?;
     Ok(Entry { log, body })
 }
 
-fn decode_body(kind: u8, mut parts: Vec<Bytes>) -> Option<EntryBody> {
+fn decode_body(kind: u8, says_transactions: bool, mut parts: Vec<Bytes>) -> Option<EntryBody> {
     match kind {
         APPEND => {
             let base_offset = take_front(&mut parts, 8)?.get_i64();
@@ -290,6 +303,13 @@ fn decode_body(kind: u8, mut parts: Vec<Bytes>) -> Option<EntryBody> {
             let (segment_base_offset, synced_bytes) = (fixed.get_i64(), fixed.get_u64());
             let (next_offset, producers_offset) = (fixed.get_i64(), fixed.get_i64());
             let residue_bytes = fixed.get_u32() as usize;
+            let transactions = match says_transactions {
+                true => {
+                    let mut digest = take_front(&mut parts, 8)?;
+                    Some(IndexDigest { bytes: digest.get_u32(), crc: digest.get_u32() })
+                }
+                false => None,
+            };
             let residue = take_front(&mut parts, residue_bytes)?;
             let rest = parts.iter().map(Bytes::len).sum();
             let producers = take_front(&mut parts, rest)?;
@@ -300,6 +320,7 @@ fn decode_body(kind: u8, mut parts: Vec<Bytes>) -> Option<EntryBody> {
                 residue,
                 producers_offset,
                 producers,
+                transactions,
             }))
         }
         LOG_START => Some(EntryBody::LogStart { offset: take_front(&mut parts, 8)?.get_i64() }),
@@ -390,8 +411,12 @@ mod tests {
             residue: Bytes::from_static(b"residue"),
             producers_offset: 78,
             producers: Bytes::from_static(b"snapshot"),
+            transactions: None,
         };
-        check(&synced.encode(log()), EntryBody::SegmentSynced(synced.clone()));
+        let transactions = Some(IndexDigest::of(b"transactions"));
+        for synced in [synced.clone(), SegmentSynced { transactions, ..synced }] {
+            check(&synced.encode(log()), EntryBody::SegmentSynced(synced.clone()));
+        }
         check(&encode_log_start(log(), 5), EntryBody::LogStart { offset: 5 });
         check(&encode_log_deleted(log()), EntryBody::LogDeleted);
     }

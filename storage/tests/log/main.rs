@@ -12,4 +12,5 @@ mod producers;
 mod reopen;
 mod retention;
 mod room;
+mod transaction_index;
 mod transactions;

@@ -33,14 +33,14 @@ async fn append_with(engine: &Engine, log: &Rc<Log>, batch: Bytes, options: Appe
 }
 
 /// A batch of a producer whose coordinator has agreed.
-async fn write(engine: &Engine, log: &Rc<Log>, producer_id: i64, epoch: i16, sequence: i32, bytes: usize) {
+pub async fn write(engine: &Engine, log: &Rc<Log>, producer_id: i64, epoch: i16, sequence: i32, bytes: usize) {
     let first = FirstBatch { producer_id, producer_epoch: epoch, base_sequence: sequence, supports_epoch_bump: true };
     let verification = log.begin_verification(first).map_or(Verification::None, Verification::Confirmed);
     let options = AppendOptions { verification, ..AppendOptions::client(LeaderEpoch(0), 12) };
     append_with(engine, log, data(producer_id, epoch, sequence, bytes), options).await;
 }
 
-async fn end(engine: &Engine, log: &Rc<Log>, producer_id: i64, epoch: i16, commit: bool) {
+pub async fn end(engine: &Engine, log: &Rc<Log>, producer_id: i64, epoch: i16, commit: bool) {
     let marker = EndTransactionMarker { commit, coordinator_epoch: 0 };
     let batch = end_transaction_batch(producer_id, epoch, 1_000, marker).unwrap();
     let options = AppendOptions { transaction_version: 2, ..AppendOptions::coordinator(LeaderEpoch(0)) };
