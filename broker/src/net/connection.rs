@@ -129,11 +129,6 @@ impl Connection {
         loop {
             let wants = self.begin_and_flush().await?;
             self.state.is_idle.set(self.in_flight.is_empty() && self.output.is_empty());
-            // A response above the output's bound stopped the next request, then left in one write: nothing is under way
-            // that would wake this loop, so the next request is begun now. A fetch of 2 MB once hung its client here.
-            if matches!(wants, Wants::Answer) && self.state.is_idle.get() && !self.state.closing.is_set() {
-                continue;
-            }
             if self.state.closing.is_set() && self.state.is_idle.get() {
                 return Ok(());
             }
@@ -155,7 +150,7 @@ impl Connection {
 
     /// Begins what may begin and writes what may be written, until neither makes room for the other. A request that was
     /// held back for want of room in the output alone must not be left to wait for an event once the flush has made that
-    /// room: nothing is in flight then that could bring one.
+    /// room: nothing is in flight then that could bring one. A fetch of 2 MB once hung its client so.
     async fn begin_and_flush(&mut self) -> Result<Wants, CloseReason> {
         loop {
             let wants = self.begin_requests().await?;
