@@ -22,22 +22,8 @@ pub async fn handle(context: &RequestContext, request: AlterConfigsRequest) -> A
     let resources = request.resources.iter().map(named).collect();
     let validate_only = request.validate_only;
     let decide = move |image: &MetadataImage, cluster: &Cluster<'_>| alter_configs(image, cluster, request);
-    let answer = |row: Altered| AlterConfigsResourceResponse {
-        error_code: row.error_code,
-        error_message: row.error_message,
-        resource_type: row.resource_type,
-        resource_name: row.resource_name,
-    };
-    let rows = alter(context, resources, validate_only, decide).await;
-    AlterConfigsResponse { responses: rows.into_iter().map(answer).collect(), ..Default::default() }
-}
-
-/// What became of one resource; the row of either answer.
-pub(super) struct Altered {
-    pub error_code: ErrorCode,
-    pub error_message: Option<String>,
-    pub resource_type: i8,
-    pub resource_name: String,
+    let responses = alter(context, resources, validate_only, decide).await;
+    AlterConfigsResponse { responses, ..Default::default() }
 }
 
 /// Carries a decision out unless it is only to be checked; `resources` (type and name) are those of the request, in order.
@@ -46,7 +32,7 @@ pub(super) async fn alter(
     resources: Vec<(i8, String)>,
     validate_only: bool,
     decide: impl FnOnce(&MetadataImage, &Cluster<'_>) -> (Vec<MetadataRecord>, AlterResults) + Send + 'static,
-) -> Vec<Altered> {
+) -> Vec<AlterConfigsResourceResponse> {
     let facts = ClusterFacts::of(context);
     let decided = context.shard.change_metadata(move |image| {
         let (records, results) = decide(image, &facts.cluster());
@@ -58,7 +44,7 @@ pub(super) async fn alter(
             Ok(()) => (ErrorCode::NONE, None),
             Err(error) => (error.code, Some(error.message)),
         };
-        Altered { error_code, error_message, resource_type, resource_name }
+        AlterConfigsResourceResponse { error_code, error_message, resource_type, resource_name }
     };
     resources.into_iter().zip(results).map(row).collect()
 }

@@ -4,10 +4,10 @@
 //! - Each resource (topic, broker, all brokers, group, client metrics) changes as a whole or not at all.
 //! - `validate_only` stops after the checks. Broker loggers (type 8) have fixed levels: INVALID_REQUEST.
 
-use protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterConfigsResourceResponse};
+use protocol::messages::incremental_alter_configs::AlterConfigsResource;
 use protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
 
-use super::alter_configs::{Altered, alter};
+use super::alter_configs::alter;
 use crate::context::RequestContext;
 use crate::metadata::MetadataImage;
 use crate::metadata::decide::Cluster;
@@ -22,12 +22,6 @@ pub async fn handle(
     let resources = request.resources.iter().map(named).collect();
     let validate_only = request.validate_only;
     let decide = move |image: &MetadataImage, cluster: &Cluster<'_>| incremental_alter_configs(image, cluster, request);
-    let answer = |row: Altered| AlterConfigsResourceResponse {
-        error_code: row.error_code,
-        error_message: row.error_message,
-        resource_type: row.resource_type,
-        resource_name: row.resource_name,
-    };
-    let rows = alter(context, resources, validate_only, decide).await;
-    IncrementalAlterConfigsResponse { responses: rows.into_iter().map(answer).collect(), ..Default::default() }
+    let responses = alter(context, resources, validate_only, decide).await;
+    IncrementalAlterConfigsResponse { responses, ..Default::default() }
 }

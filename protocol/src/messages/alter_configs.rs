@@ -29,7 +29,8 @@ message! {
         responses:        Vec<AlterConfigsResourceResponse>, 0+;
     }
 
-    /// Element of [`AlterConfigsResponse::responses`].
+    /// Element of [`AlterConfigsResponse::responses`] and of
+    /// [`IncrementalAlterConfigsResponse::responses`](super::IncrementalAlterConfigsResponse::responses).
     AlterConfigsResourceResponse {
         error_code:    ErrorCode,      0+;
         error_message: Option<String>, 0+, null 0, = Some(String::new());

@@ -1,7 +1,7 @@
 //! IncrementalAlterConfigs (key 44): sets, deletes, appends to or subtracts from single configs.
 
 use super::ApiKey;
-use crate::ErrorCode;
+use super::alter_configs::AlterConfigsResourceResponse;
 
 message! {
     /// The changes to make.
@@ -28,13 +28,5 @@ message! {
     IncrementalAlterConfigsResponse(ApiKey::IncrementalAlterConfigs.versions()) {
         throttle_time_ms: i32,                               0+;
         responses:        Vec<AlterConfigsResourceResponse>, 0+;
-    }
-
-    /// Element of [`IncrementalAlterConfigsResponse::responses`].
-    AlterConfigsResourceResponse {
-        error_code:    ErrorCode,      0+;
-        error_message: Option<String>, 0+, null 0, = Some(String::new());
-        resource_type: i8,             0+;
-        resource_name: String,         0+;
     }
 }
