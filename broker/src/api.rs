@@ -95,6 +95,7 @@ pub const APIS: &[Api] = &[
     row!(DescribeUserScramCredentials, Alone, describe_user_scram_credentials::handle),
     row!(AlterUserScramCredentials, Alone, alter_user_scram_credentials::handle),
     row!(DescribeQuorum, Alone, describe_quorum::handle),
+    row!(UpdateFeatures, Alone, update_features::handle),
     row!(DescribeCluster, Alone, describe_cluster::handle),
     row!(DescribeProducers, Alone, describe_producers::handle),
     row!(UnregisterBroker, Alone, unregister_broker::handle),

@@ -99,3 +99,32 @@ def test_client_metrics_subscriptions_are_listed(run, name):
     assert "interval.ms=60000" in run("ClientMetricsCommand", "--describe", "--name", name)
     run("ClientMetricsCommand", "--delete", "--name", name)
     assert name not in run("ClientMetricsCommand", "--list")
+
+
+def test_features_are_described_lowered_and_raised(own_broker):
+    broker = own_broker()
+
+    def features(*arguments: str) -> str:
+        return tool("FeatureCommand", "--bootstrap-server", broker.bootstrap, *arguments)
+
+    def level(feature: str) -> int:
+        return int(re.search(rf"Feature: {feature}\s.*FinalizedVersionLevel: (\d+)", features("describe"))[1])
+
+    assert re.search(r"Feature: transaction.version\s+SupportedMinVersion: 0\s+SupportedMaxVersion: 2\s", features("describe"))
+    lower = ["downgrade", "--feature", "transaction.version=1"]
+    assert "transaction.version can be downgraded to 1." in features(*lower, "--dry-run")
+    assert level("transaction.version") == 2
+    assert "transaction.version was downgraded to 1." in features(*lower)
+    assert level("transaction.version") == 1
+    assert "transaction.version was upgraded to 2." in features("upgrade", "--feature", "transaction.version=2")
+    assert level("transaction.version") == 2
+    for wrong, said in {
+        "transaction.version=1": "Can't downgrade the version of this feature without setting the upgrade type to either safe or unsafe downgrade.",
+        "transaction.version=9": r"Local controller \d+ only supports versions 0-2",
+        "unheard.of=1": r"Local controller \d+ does not support this feature.",
+    }.items():
+        feature, wanted = wrong.split("=")
+        with pytest.raises(ToolFailed, match=f"Invalid update version {wanted} for feature {feature}. {said}"):
+            features("upgrade", "--feature", wrong)
+    assert "group.version was disabled." in features("disable", "--feature", "group.version")
+    assert level("group.version") == 0

@@ -15,22 +15,8 @@ use storage::runtime::LocalFuture;
 
 use crate::api::{APIS, Api, Reply};
 use crate::context::RequestContext;
-use crate::transactions::TRANSACTION_VERSION;
-
-/// A feature level that all brokers of the cluster agreed on.
-struct Feature {
-    name: &'static str,
-    version_min: i16,
-    version_max: i16,
-}
-
-/// What clients may rely on. Kafka's `share.version` and `streams.version` join with the protocols they stand for; until
-/// then their absence sends clients to the protocols that are served.
-const FEATURES: &[Feature] = &[
-    // KIP-848 consumer groups.
-    Feature { name: "group.version", version_min: 0, version_max: 1 },
-    Feature { name: "transaction.version", version_min: 0, version_max: TRANSACTION_VERSION },
-];
+use crate::metadata::MetadataImage;
+use crate::metadata::features::{FEATURES, Feature};
 
 /// Produce is advertised from 0 on although 0 to 2 are not served: librdkafka takes a higher minimum for a broker
 /// without message format 2 (KAFKA-18659).
@@ -60,7 +46,7 @@ fn fallback() -> ApiVersionsResponse {
 fn handle(context: &RequestContext, request: &ApiVersionsRequest) -> ApiVersionsResponse {
     let identity = context.shard.identity();
     match check(request, context.api_version, &identity.cluster_id, identity.node_id) {
-        ErrorCode::NONE => versions(context.api_version, FEATURES),
+        ErrorCode::NONE => versions(context.api_version, FEATURES, &context.shard.image()),
         error_code => ApiVersionsResponse { error_code, ..Default::default() },
     }
 }
@@ -84,13 +70,14 @@ fn is_name(text: &str) -> bool {
         && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
 }
 
-fn versions(version: i16, features: &[Feature]) -> ApiVersionsResponse {
-    let visible = || features.iter().filter(|feature| version >= 4 || feature.version_min > 0);
+fn versions(version: i16, features: &[Feature], image: &MetadataImage) -> ApiVersionsResponse {
+    let visible = || features.iter().filter(|feature| version >= 4 || feature.level_min > 0);
     ApiVersionsResponse {
         api_keys: APIS.iter().map(range).collect(),
         supported_features: visible().map(supported).collect(),
-        finalized_features_epoch: 0,
-        finalized_features: visible().map(finalized).collect(),
+        // Clients believe the answer with the highest epoch.
+        finalized_features_epoch: image.next_offset.0,
+        finalized_features: features.iter().filter_map(|feature| finalized(feature, image)).collect(),
         ..Default::default()
     }
 }
@@ -104,16 +91,15 @@ fn range(api: &Api) -> ApiVersion {
 }
 
 fn supported(feature: &Feature) -> SupportedFeatureKey {
-    let Feature { name, version_min, version_max } = *feature;
-    SupportedFeatureKey { name: name.to_owned(), min_version: version_min, max_version: version_max }
+    let Feature { name, level_min, level_max, .. } = *feature;
+    SupportedFeatureKey { name: name.to_owned(), min_version: level_min, max_version: level_max }
 }
 
-fn finalized(feature: &Feature) -> FinalizedFeatureKey {
-    FinalizedFeatureKey {
-        name: feature.name.to_owned(),
-        max_version_level: feature.version_max,
-        min_version_level: feature.version_max,
-    }
+/// A feature that is off is left out.
+fn finalized(feature: &Feature, image: &MetadataImage) -> Option<FinalizedFeatureKey> {
+    let level = feature.level(image);
+    let row = FinalizedFeatureKey { name: feature.name.to_owned(), max_version_level: level, min_version_level: level };
+    (level > 0).then_some(row)
 }
 
 #[cfg(test)]
@@ -144,11 +130,11 @@ mod tests {
     #[test]
     fn features_from_zero_are_hidden_from_old_clients() {
         let features = [
-            Feature { name: "old", version_min: 1, version_max: 2 },
-            Feature { name: "new", version_min: 0, version_max: 1 },
+            Feature { name: "old", level_min: 1, level_max: 2, level_default: 2 },
+            Feature { name: "new", level_min: 0, level_max: 1, level_default: 1 },
         ];
         let names = |version| {
-            let response = versions(version, &features);
+            let response = versions(version, &features, &MetadataImage::default());
             response.supported_features.iter().map(|feature| feature.name.clone()).collect::<Vec<_>>()
         };
         assert_eq!(names(3), ["old"]);
@@ -156,8 +142,21 @@ mod tests {
     }
 
     #[test]
+    fn features_are_at_the_level_they_were_set_to_and_left_out_at_0() {
+        let mut image = MetadataImage::default();
+        let levels = |image: &MetadataImage| {
+            let rows = versions(4, FEATURES, image).finalized_features;
+            rows.into_iter().map(|row| (row.name, row.min_version_level, row.max_version_level)).collect::<Vec<_>>()
+        };
+        let row = |name: &str, level: i16| (name.to_owned(), level, level);
+        assert_eq!(levels(&image), [row("group.version", 1), row("transaction.version", 2)]);
+        image.features = [("group.version".to_owned(), 0), ("transaction.version".to_owned(), 1)].into();
+        assert_eq!(levels(&image), [row("transaction.version", 1)]);
+    }
+
+    #[test]
     fn produce_is_advertised_from_zero() {
-        let response = versions(4, FEATURES);
+        let response = versions(4, FEATURES, &MetadataImage::default());
         let produce = response.api_keys.iter().find(|row| row.api_key == 0).map(|row| row.min_version);
         assert!(produce.is_none_or(|version| version == 0));
     }

@@ -5,6 +5,8 @@
 //!   when it changed, or in a full request, which is always answered with the assignment.
 //! - v0: a member without an id is given one. v1: the client chooses it; subscriptions by RE2 pattern
 //!   (INVALID_REGULAR_EXPRESSION).
+//! - UNSUPPORTED_VERSION where the feature `group.version` is off or the protocol is not among
+//!   `group.coordinator.rebalance.protocols`.
 //! - A member that knows another epoch gets FENCED_MEMBER_EPOCH and must begin anew; errors carry a message.
 
 use protocol::ErrorCode;
@@ -15,6 +17,7 @@ use crate::groups::GroupSettings;
 use crate::groups::consumer::{Heartbeat, check_heartbeat};
 use crate::groups::route::at_home;
 use crate::metadata::decide::ApiError;
+use crate::metadata::features::GROUP_VERSION;
 
 /// The name of the protocol in `group.coordinator.rebalance.protocols`.
 const PROTOCOL: &str = "consumer";
@@ -37,7 +40,8 @@ async fn heartbeat(
     request: ConsumerGroupHeartbeatRequest,
 ) -> Result<ConsumerGroupHeartbeatResponse, ApiError> {
     let config = context.shard.config();
-    if !config.group_protocols.iter().any(|name| name.eq_ignore_ascii_case(PROTOCOL)) {
+    let is_served = GROUP_VERSION.level(&context.shard.image()) > 0;
+    if !is_served || !config.group_protocols.iter().any(|name| name.eq_ignore_ascii_case(PROTOCOL)) {
         return Err(ErrorCode::UNSUPPORTED_VERSION.into());
     }
     check_heartbeat(&GroupSettings::of(&config), &request, context.api_version)?;

@@ -49,6 +49,7 @@ mod produce_transaction;
 pub mod sync_group;
 pub mod txn_offset_commit;
 pub mod unregister_broker;
+pub mod update_features;
 pub mod write_txn_markers;
 
 use std::sync::Arc;

@@ -92,7 +92,7 @@ pub struct MetadataImage {
     pub configs: BTreeMap<ResourceId, Arc<Values>>,
     /// First producer id not yet reserved.
     pub next_producer_id: i64,
-    /// Finalized feature levels.
+    /// Levels of the features that were changed; 0 is off. See [`crate::metadata::features::Feature::level`].
     pub features: BTreeMap<String, i16>,
     /// Client quotas.
     pub quotas: Arc<BTreeMap<QuotaEntity, Quotas>>,
@@ -183,9 +183,6 @@ impl MetadataImage {
                 self.apply_config(resource, name, value.as_deref());
             }
             MetadataRecord::ProducerIdsReserved { next } => self.next_producer_id = *next,
-            MetadataRecord::FeatureLevel { name, level: 0 } => {
-                self.features.remove(name);
-            }
             MetadataRecord::FeatureLevel { name, level } => {
                 self.features.insert(name.clone(), *level);
             }

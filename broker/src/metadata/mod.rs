@@ -4,6 +4,7 @@
 pub mod change;
 mod codec;
 pub mod decide;
+pub mod features;
 pub mod image;
 pub mod log;
 pub mod quota;

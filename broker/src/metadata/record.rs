@@ -142,7 +142,7 @@ pub enum MetadataRecord {
         /// First id that is still free.
         next: i64,
     },
-    /// A feature has this level from now on; 0 switches it off.
+    /// A feature has this level from now on; 0 is without it.
     FeatureLevel {
         /// Name of the feature.
         name: String,

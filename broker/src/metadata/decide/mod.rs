@@ -3,6 +3,7 @@
 //! machine today and can decide on the leader of a quorum as they are.
 
 pub mod configs;
+pub mod features;
 pub mod partitions;
 pub mod quotas;
 pub mod scram;
