@@ -13,6 +13,7 @@ use crate::groups::OFFSETS_TOPIC;
 use crate::handlers::ClusterFacts;
 use crate::internal_topics::{self, TRANSACTION_STATE_TOPIC};
 use crate::metadata::decide::topics::create_topics;
+use crate::metadata::decide::unbounded;
 use crate::metadata::is_internal_topic;
 
 /// Creates those of `names` that are not there. What each is answered with: once it is made Kafka, too, says
@@ -38,7 +39,7 @@ async fn create_plain(context: &RequestContext, names: Vec<String>) -> Vec<(Stri
     let mut ids: Vec<Uuid> = names.iter().map(|_| context.shard.random_id()).collect();
     let decided = context.shard.change_metadata(move |image| {
         let next_id = || ids.pop().expect("one id for each topic");
-        create_topics(image, &facts.cluster(), &request, next_id)
+        create_topics(image, &facts.cluster(), &request, next_id, &mut unbounded)
     });
     match decided.await {
         Ok(results) => {

@@ -11,6 +11,7 @@ use crate::groups::OFFSETS_TOPIC;
 use crate::handlers::ClusterFacts;
 use crate::metadata::MetadataImage;
 use crate::metadata::decide::topics::{create_topics, internal_topic};
+use crate::metadata::decide::unbounded;
 use crate::shard::Shard;
 
 /// The topic that transactions are recorded in.
@@ -27,7 +28,7 @@ pub async fn ensure(shard: &Rc<Shard>, topic: &'static str) -> Result<(), ErrorC
     let decided = shard.change_metadata(move |image| {
         let cluster = facts.cluster();
         let request = creation(image, cluster.config, topic);
-        create_topics(image, &cluster, &request, || id.take().expect("one topic takes one id"))
+        create_topics(image, &cluster, &request, || id.take().expect("one topic takes one id"), &mut unbounded)
     });
     let failed = |reason: String| {
         tracing::error!(topic, reason, "the topic cannot be created");
@@ -99,7 +100,7 @@ mod tests {
         let mut image = MetadataImage::default();
         image.apply(&MetadataRecord::BrokerRegistered { node_id: 1, rack: None }).expect("fits");
         let request = creation(&image, &config, topic);
-        let (records, results) = create_topics(&image, &cluster, &request, || Uuid::from_random(3, 3));
+        let (records, results) = create_topics(&image, &cluster, &request, || Uuid::from_random(3, 3), &mut unbounded);
         assert!(results.iter().all(|(_, result)| result.is_ok()), "{results:?}");
         records.iter().for_each(|record| image.apply(record).expect("fits"));
         image

@@ -417,9 +417,24 @@ impl Shard {
         T: Send + 'static,
         D: FnOnce(&MetadataImage) -> (Vec<MetadataRecord>, T) + Send + 'static,
     {
+        self.change_metadata_counted(|_, image| decide(image))
+    }
+
+    /// As [`Shard::change_metadata`], for a decision that also counts on the core where it is made.
+    pub fn change_metadata_counted<T, D>(
+        self: &Rc<Self>,
+        decide: D,
+    ) -> impl Future<Output = Result<T, MetadataError>> + use<T, D>
+    where
+        T: Send + 'static,
+        D: FnOnce(&Shard, &MetadataImage) -> (Vec<MetadataRecord>, T) + Send + 'static,
+    {
         let done = self.run_on(METADATA_CORE, move |shard| {
-            let log = shard.metadata_log.get().cloned();
-            Box::pin(async move { log.ok_or(MetadataError::Closed)?.change(decide).await })
+            let shard = shard.clone();
+            Box::pin(async move {
+                let log = shard.metadata_log.get().cloned().ok_or(MetadataError::Closed)?;
+                log.change(|image| decide(&shard, image)).await
+            })
         });
         async move { done.await.unwrap_or(Err(MetadataError::Closed)) }
     }

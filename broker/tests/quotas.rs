@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use protocol::ErrorCode;
 use protocol::messages::alter_client_quotas::{EntityData, EntryData, OpData};
+use protocol::messages::create_topics::CreatableTopic;
 use protocol::messages::{
-    AlterClientQuotasRequest, DescribeClientQuotasRequest, FetchRequest, MetadataRequest, ProduceRequest,
+    AlterClientQuotasRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeClientQuotasRequest, FetchRequest,
+    MetadataRequest, ProduceRequest,
 };
 use support::{Broker, Client, batch, fetch, produce, record_bytes, row};
 
@@ -75,6 +77,32 @@ fn a_consumer_above_its_quota_gets_nothing_until_it_has_paused() {
         assert!(has_records || next.throttle_time_ms > 0);
         offset += i64::from(has_records);
     }
+}
+
+#[test]
+fn partitions_beyond_the_quota_are_refused_or_cost_a_pause() {
+    let broker = Broker::start(&["controller.quota.window.num=2"]);
+    let mut client = broker.client();
+    set(&mut client, "client-id", Some("test"), "controller_mutation_rate", 5.0);
+    let mut create = |name: &str, version: i16| {
+        let topic =
+            CreatableTopic { name: name.to_owned(), num_partitions: 12, replication_factor: 1, ..Default::default() };
+        let request = CreateTopicsRequest { topics: vec![topic], ..Default::default() };
+        let response = client.call(&request, version);
+        (response.topics[0].error_code, response.throttle_time_ms)
+    };
+    assert_eq!(create("first", 6), (ErrorCode::NONE, 0), "ten at once, as long as any is left");
+    let (refused, pause_ms) = create("second", 6);
+    assert_eq!(refused, ErrorCode::THROTTLING_QUOTA_EXCEEDED);
+    assert!((1..=400).contains(&pause_ms), "{pause_ms} ms");
+    let (lent, pause_ms) = create("second", 5);
+    assert_eq!(lent, ErrorCode::NONE);
+    assert!((2_000..=2_400).contains(&pause_ms), "{pause_ms} ms");
+    let request = DeleteTopicsRequest { topic_names: vec!["first".to_owned()], ..Default::default() };
+    let begun = now();
+    let deleted = client.call(&request, 5);
+    assert!(begun.elapsed() >= Duration::from_secs(1), "the connection was not read from");
+    assert_eq!(deleted.responses[0].error_code, ErrorCode::NONE, "after the pause there are tokens");
 }
 
 #[test]

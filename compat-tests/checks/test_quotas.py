@@ -1,10 +1,12 @@
 """Client quotas in force: a client above its rate is told to wait, and held to the rate."""
 
+import struct
 import time
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
+from harness import wire
 from harness.admin import create_topic
 from harness.jvm import tool
 
@@ -18,11 +20,12 @@ MEASURED_SECONDS = 10
 @pytest.fixture(scope="module")
 def limited(new_broker):
     """A broker with a window of two seconds, so that a rate settles quickly."""
-    broker = new_broker(overrides={"quota.window.num": "3"}).start()
-    for client, quota in ("slow-producer", "producer_byte_rate"), ("slow-consumer", "consumer_byte_rate"):
+    broker = new_broker(overrides={"quota.window.num": "3", "controller.quota.window.num": "1"}).start()
+    quotas = {"slow-producer": f"producer_byte_rate={RATE}", "slow-consumer": f"consumer_byte_rate={RATE}", "compat": "controller_mutation_rate=1"}
+    for client, quota in quotas.items():
         tool(
             "ConfigCommand", "--bootstrap-server", broker.bootstrap, "--alter", "--entity-type", "clients", "--entity-name", client,
-            "--add-config", f"{quota}={RATE}",
+            "--add-config", quota,
         )
     create_topic(broker.bootstrap, "limited")
     yield broker
@@ -81,3 +84,18 @@ def test_a_consumer_is_held_to_its_rate(limited):
     client.close()
     assert pauses and max(pauses) > 0
     assert 0.85 * RATE < rate < 1.15 * RATE, f"{rate:.0f} bytes a second"
+
+
+def test_an_older_admin_is_told_when_its_partitions_are_paid_for(limited):
+    def create(name: str, partitions: int) -> tuple[int, int]:
+        topic = wire.string(name) + struct.pack(">ih", partitions, 1) + wire.array([]) + wire.array([])
+        with wire.Connection(limited.port) as connection:
+            answer = connection.ask(wire.CREATE_TOPICS, 4, wire.array([topic]) + struct.pack(">ib", 5000, 0))
+        pause, code = struct.unpack_from(">i", answer)[0], struct.unpack_from(">h", answer, 4 + 4 + 2 + len(name))[0]
+        return code, pause
+
+    # One token at first and one more each second; 21 partitions leave 20 to be paid.
+    code, pause = create("large", 21)
+    assert code == 0 and 15_000 < pause <= 20_000
+    code, later = create("small", 1)
+    assert code == 0 and 0 < later <= 21_000

@@ -91,6 +91,10 @@ broker_config! {
     quota_samples: usize = |s| s.count("quota.window.num");
     /// `quota.window.size.seconds`.
     quota_sample_seconds: u64 = |s| bytes(s, "quota.window.size.seconds");
+    /// `controller.quota.window.num`.
+    controller_quota_samples: usize = |s| s.count("controller.quota.window.num");
+    /// `controller.quota.window.size.seconds`.
+    controller_quota_sample_seconds: u64 = |s| bytes(s, "controller.quota.window.size.seconds");
 
     /// `auto.create.topics.enable`.
     auto_create_topics: bool = |s| s.boolean("auto.create.topics.enable");

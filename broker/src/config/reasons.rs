@@ -4,11 +4,10 @@ pub(super) const ALWAYS_FLUSHED: &str =
     "every acknowledged record is on disk already; nothing is flushed or checkpointed by the clock";
 pub(super) const CONTROLLER: &str = "there is no separate controller: the node keeps its metadata itself";
 pub(super) const CORES: &str = "the work is done by one thread per core, see msgloop.cores";
-pub(super) const FEATURES: &str = "feature levels cannot be changed yet";
+pub(super) const FEATURES: &str = "no feature has versions under development";
 pub(super) const GROUP_COMMIT: &str = "the commits of the write-ahead log already gather records";
 pub(super) const JAVA_CLASS: &str = "Java classes cannot be loaded";
 pub(super) const NO_PURGATORY: &str = "waiting requests leave no entries behind";
-pub(super) const NO_QUOTAS: &str = "quotas on metadata changes are not enforced yet";
 pub(super) const NO_SASL: &str = "SASL and authorization do not exist yet";
 pub(super) const NO_SHARE_GROUPS: &str = "share groups (KIP-932) are not served yet";
 pub(super) const NO_STREAMS_GROUPS: &str = "streams groups (KIP-1071) are not served yet";

@@ -3,7 +3,8 @@
 //! - Each topic is checked and answered on its own; those that pass are created together, durably, and open on their
 //!   cores when the answer leaves. `validate_only` stops after the checks.
 //! - v4: -1 partitions or replicas stand for the broker's defaults. v5: the answer has the configs in force and the
-//!   numbers. v7: topic ids.
+//!   numbers. v6: THROTTLING_QUOTA_EXCEEDED for what exceeds `controller_mutation_rate`; older clients are told to pause.
+//!   v7: topic ids.
 //! - A name twice in a request fails with INVALID_REQUEST, as in Kafka.
 
 use protocol::messages::create_topics::{CreatableTopicConfigs, CreatableTopicResult};
@@ -16,6 +17,9 @@ use crate::error::metadata_error;
 use crate::handlers::ClusterFacts;
 use crate::metadata::decide::ApiError;
 use crate::metadata::decide::topics::{CreatedTopic, create_topics};
+use crate::quotas::mutations::MutationQuota;
+
+const STRICT_QUOTA_SINCE: i16 = 6;
 
 /// Decides, writes, publishes, answers.
 pub async fn handle(context: &RequestContext, request: CreateTopicsRequest) -> CreateTopicsResponse {
@@ -23,12 +27,18 @@ pub async fn handle(context: &RequestContext, request: CreateTopicsRequest) -> C
     let settings = facts.config.settings.clone();
     let names: Vec<String> = request.topics.iter().map(|topic| topic.name.clone()).collect();
     let mut ids: Vec<_> = request.topics.iter().map(|_| context.shard.random_id()).collect();
-    let decided = context.shard.change_metadata(move |image| {
+    let mut quota = MutationQuota::of(context, STRICT_QUOTA_SINCE);
+    let decided = context.shard.change_metadata_counted(move |shard, image| {
         let next_id = || ids.pop().expect("one id for each topic of the request");
-        let (records, results) = create_topics(image, &facts.cluster(), &request, next_id);
-        (if request.validate_only { Vec::new() } else { records }, results)
+        let mut permit = |partitions| quota.take(shard, partitions);
+        let (records, results) = create_topics(image, &facts.cluster(), &request, next_id, &mut permit);
+        (if request.validate_only { Vec::new() } else { records }, (results, quota))
     });
-    let results = decided.await.unwrap_or_else(|error| {
+    let decided = decided.await.map(|(results, quota)| {
+        quota.settle(&context.pause);
+        results
+    });
+    let results = decided.unwrap_or_else(|error| {
         let error = metadata_error(&error);
         names.into_iter().map(|name| (name, Err(error.clone()))).collect()
     });

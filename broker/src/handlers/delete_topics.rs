@@ -2,7 +2,8 @@
 //!
 //! - Each topic is answered on its own; a deletion is durable, and the logs are deleted, when the answer leaves.
 //! - `delete.topic.enable=false`: TOPIC_DELETION_DISABLED, before v3 INVALID_REQUEST.
-//! - v5: messages. v6: UNKNOWN_TOPIC_ID for an unknown id; a name twice, an id twice or both of one topic:
+//! - v5: messages; THROTTLING_QUOTA_EXCEEDED for what exceeds `controller_mutation_rate`, where older clients are told to
+//!   pause. v6: UNKNOWN_TOPIC_ID for an unknown id; a name twice, an id twice or both of one topic:
 //!   INVALID_REQUEST.
 
 use protocol::ErrorCode;
@@ -13,6 +14,9 @@ use crate::context::RequestContext;
 use crate::error::metadata_error;
 use crate::metadata::decide::ApiError;
 use crate::metadata::decide::topics::{Deletion, delete_topics};
+use crate::quotas::mutations::MutationQuota;
+
+const STRICT_QUOTA_SINCE: i16 = 5;
 
 /// Decides, writes, publishes, answers.
 pub async fn handle(context: &RequestContext, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
@@ -20,9 +24,15 @@ pub async fn handle(context: &RequestContext, request: DeleteTopicsRequest) -> D
         return refuse_all(&request, &disabled(context.api_version));
     }
     let asked = request.clone();
-    let decided = context.shard.change_metadata(move |image| delete_topics(image, &request));
+    let mut quota = MutationQuota::of(context, STRICT_QUOTA_SINCE);
+    let decided = context.shard.change_metadata_counted(move |shard, image| {
+        let mut permit = |partitions| quota.take(shard, partitions);
+        let (records, deletions) = delete_topics(image, &request, &mut permit);
+        (records, (deletions, quota))
+    });
     match decided.await {
-        Ok(deletions) => {
+        Ok((deletions, quota)) => {
+            quota.settle(&context.pause);
             DeleteTopicsResponse { responses: deletions.into_iter().map(answer).collect(), ..Default::default() }
         }
         Err(error) => refuse_all(&asked, &metadata_error(&error)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::metadata::decide::quotas::{
-    CONNECTION_CREATION_RATE, CONSUMER_BYTE_RATE, PRODUCER_BYTE_RATE, REQUEST_PERCENTAGE,
+    CONNECTION_CREATION_RATE, CONSUMER_BYTE_RATE, CONTROLLER_MUTATION_RATE, PRODUCER_BYTE_RATE, REQUEST_PERCENTAGE,
 };
 use crate::metadata::{EntityType, QuotaEntity, Quotas};
 
@@ -16,6 +16,8 @@ pub enum QuotaKind {
     Fetch,
     /// Percent of a core that requests take.
     Request,
+    /// Partitions made and deleted in a second; see `mutations.rs`.
+    ControllerMutation,
     /// Connections made in a second; see `connections.rs`.
     Connection,
 }
@@ -26,6 +28,7 @@ impl QuotaKind {
             QuotaKind::Produce => PRODUCER_BYTE_RATE,
             QuotaKind::Fetch => CONSUMER_BYTE_RATE,
             QuotaKind::Request => REQUEST_PERCENTAGE,
+            QuotaKind::ControllerMutation => CONTROLLER_MUTATION_RATE,
             QuotaKind::Connection => CONNECTION_CREATION_RATE,
         }
     }

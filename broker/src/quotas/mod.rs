@@ -3,8 +3,10 @@
 //!
 //! Without any quota a request costs one look. With one, it is one message to the core that counts and one back.
 
+pub mod bucket;
 pub mod connections;
 pub mod limits;
+pub mod mutations;
 pub mod rate;
 
 use std::cell::{Cell, RefCell};
@@ -18,6 +20,7 @@ use protocol::wire::Table;
 use storage::runtime::{HashSet, Monotonic};
 
 use crate::context::RequestContext;
+use bucket::{Exhausted, TokenBucket};
 use limits::{QuotaKind, Sharer, limit};
 use rate::{Rate, Window};
 
@@ -32,6 +35,7 @@ const ANONYMOUS: &str = "ANONYMOUS";
 #[derive(Default)]
 pub struct QuotaCounters {
     rates: RefCell<BTreeMap<Sharer, Rate>>,
+    buckets: RefCell<BTreeMap<Sharer, TokenBucket>>,
 }
 
 impl QuotaCounters {
@@ -44,6 +48,27 @@ impl QuotaCounters {
             }
         }
         rates.entry(sharer).or_default().record(window, limit, amount, now)
+    }
+
+    /// Takes tokens from the sharer's bucket; see [`TokenBucket::take`].
+    pub(crate) fn take(
+        &self,
+        sharer: &Sharer,
+        limit: f64,
+        amount: f64,
+        exhausted: Exhausted,
+        window: Window,
+        now: Monotonic,
+    ) -> Duration {
+        let mut buckets = self.buckets.borrow_mut();
+        if buckets.len() >= SHARERS_MAX && !buckets.contains_key(sharer) {
+            buckets.retain(|_, bucket| !bucket.is_full(window, limit, now));
+            if buckets.len() >= SHARERS_MAX {
+                buckets.pop_first();
+            }
+        }
+        let bucket = buckets.entry(sharer.clone()).or_insert_with(|| TokenBucket::full(window, limit, now));
+        bucket.take(window, limit, amount, exhausted, now)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use storage::runtime::Monotonic;
 
-/// `quota.window.num` and `quota.window.size.seconds`.
+/// `quota.window.num` and `quota.window.size.seconds`, or the same of `controller.quota`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// Samples kept, the current one included.
@@ -18,6 +18,11 @@ pub struct Window {
 impl Window {
     fn sample_ms(self) -> u64 {
         self.sample_seconds * 1_000
+    }
+
+    /// Tokens that a client who used nothing may use at once.
+    pub fn burst(self, limit: f64) -> f64 {
+        limit * self.samples as f64 * self.sample_seconds as f64
     }
 
     /// What a client may use at once without passing `limit` a second: all whole samples of the window.

@@ -2,7 +2,7 @@
 
 use crate::config::definition::Check::{Any, AtLeast};
 use crate::config::definition::{Config, boolean, class, int, long, string};
-use crate::config::reasons::{ALWAYS_FLUSHED, JAVA_CLASS, NO_QUOTAS, NO_TIERING, ONE_REPLICA};
+use crate::config::reasons::{ALWAYS_FLUSHED, JAVA_CLASS, NO_TIERING, ONE_REPLICA};
 
 pub(super) const CONFIGS: &[Config] = &[
     int("num.replica.fetchers", Some("1"), AtLeast(1), "Fetchers for each source broker.")
@@ -80,8 +80,7 @@ pub(super) const CONFIGS: &[Config] = &[
         .ignored(ONE_REPLICA),
     int("quota.window.num", Some("11"), AtLeast(1), "Samples kept for client quotas."),
     int("quota.window.size.seconds", Some("1"), AtLeast(1), "Length of such a sample."),
-    int("controller.quota.window.num", Some("11"), AtLeast(1), "Samples kept for quotas on metadata changes.")
-        .ignored(NO_QUOTAS),
-    int("controller.quota.window.size.seconds", Some("1"), AtLeast(1), "Length of such a sample.").ignored(NO_QUOTAS),
+    int("controller.quota.window.num", Some("11"), AtLeast(1), "Samples kept for quotas on metadata changes."),
+    int("controller.quota.window.size.seconds", Some("1"), AtLeast(1), "Length of such a sample."),
     class("client.quota.callback.class", None, Any, "Class that computes client quotas.").ignored(JAVA_CLASS),
 ];

@@ -48,6 +48,14 @@ pub struct Cluster<'a> {
     pub config: &'a BrokerConfig,
 }
 
+/// Asked before a number of partitions is made or deleted: a quota may refuse.
+pub type Permit<'a> = &'a mut dyn FnMut(usize) -> Result<(), ApiError>;
+
+/// The permit of changes that no quota bounds.
+pub fn unbounded(_partitions: usize) -> Result<(), ApiError> {
+    Ok(())
+}
+
 /// Most partitions a request may create (ReplicationControlManager.MAX_PARTITIONS_PER_BATCH).
 pub const PARTITIONS_PER_REQUEST_MAX: i64 = 10_000;
 

@@ -6,7 +6,7 @@ use protocol::ErrorCode;
 use protocol::messages::create_partitions::{CreatePartitionsRequest, CreatePartitionsTopic};
 
 use crate::metadata::decide::{
-    ApiError, Cluster, Directories, PARTITIONS_PER_REQUEST_MAX, check_replicas, choose_replicas,
+    ApiError, Cluster, Directories, PARTITIONS_PER_REQUEST_MAX, Permit, check_replicas, choose_replicas,
 };
 use crate::metadata::image::{MetadataImage, TopicImage};
 use crate::metadata::record::MetadataRecord;
@@ -19,6 +19,7 @@ pub fn create_partitions(
     image: &MetadataImage,
     cluster: &Cluster<'_>,
     request: &CreatePartitionsRequest,
+    permit: Permit<'_>,
 ) -> (Vec<MetadataRecord>, PartitionResults) {
     let mut seen = BTreeSet::new();
     let doubles: BTreeSet<&str> =
@@ -29,7 +30,7 @@ pub fn create_partitions(
     let mut records = Vec::new();
     let mut directories = Directories::of(image, cluster);
     for topic in request.topics.iter().filter(|topic| !doubles.contains(topic.name.as_str())) {
-        let grown = grow(image, cluster, topic, &mut directories);
+        let grown = grow(image, cluster, topic, &mut directories, permit);
         results.push((topic.name.clone(), grown.map(|record| records.push(record))));
     }
     (records, results)
@@ -40,9 +41,11 @@ fn grow(
     cluster: &Cluster<'_>,
     wanted: &CreatePartitionsTopic,
     directories: &mut Directories,
+    permit: Permit<'_>,
 ) -> Result<MetadataRecord, ApiError> {
     let topic = image.topic(&wanted.name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     let additional = additional_partitions(topic, wanted)?;
+    permit(additional)?;
     let factor = topic.partitions.first().map_or(1, |partition| partition.replicas.len());
     let mut partitions = Vec::with_capacity(additional);
     match &wanted.assignments {

@@ -38,10 +38,11 @@ fn decide(image: &MetadataImage, topics: &[CreatableTopic]) -> (Vec<MetadataReco
     let cluster = Cluster { node_id: 1, directories: &directories, config: &config };
     let request = CreateTopicsRequest { topics: topics.to_vec(), ..CreateTopicsRequest::default() };
     let mut ids = 0;
-    create_topics(image, &cluster, &request, || {
+    let new_id = || {
         ids += 1;
         if ids == 1 { ID } else { Uuid::from_random(5, ids) }
-    })
+    };
+    create_topics(image, &cluster, &request, new_id, &mut unbounded)
 }
 
 fn words<T>(result: &Result<T, ApiError>) -> String {
@@ -145,7 +146,7 @@ fn topics_are_deleted_by_name_and_by_id() {
     let by_id = |id: Uuid| DeleteTopicState { name: None, topic_id: id };
     let check = |topics: &[DeleteTopicState], deleted: usize, expected: &[&str]| {
         let request = DeleteTopicsRequest { topics: topics.to_vec(), ..DeleteTopicsRequest::default() };
-        let (records, answers) = delete_topics(&image(), &request);
+        let (records, answers) = delete_topics(&image(), &request, &mut unbounded);
         let answers: Vec<_> = answers.iter().map(|answer| words(&answer.result)).collect();
         assert_eq!((records.len(), answers), (deleted, expected.iter().map(|one| (*one).to_owned()).collect()));
     };
@@ -180,7 +181,7 @@ fn topics_grow_and_never_shrink() {
         });
         let topic = CreatePartitionsTopic { name: name.to_owned(), count, assignments };
         let request = CreatePartitionsRequest { topics: vec![topic], ..CreatePartitionsRequest::default() };
-        let (records, results) = create_partitions(&image(), &cluster, &request);
+        let (records, results) = create_partitions(&image(), &cluster, &request, &mut unbounded);
         assert_eq!((words(&results[0].1).as_str(), records.len()), (expected, usize::from(expected == "ok")));
     };
     check("old.name", 5, None, "ok");

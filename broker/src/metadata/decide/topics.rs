@@ -9,7 +9,7 @@ use protocol::{ErrorCode, Uuid};
 use crate::config::Values;
 use crate::metadata::decide::configs::check_topic_configs;
 use crate::metadata::decide::{
-    ApiError, Cluster, Directories, PARTITIONS_PER_REQUEST_MAX, check_replicas, choose_replicas,
+    ApiError, Cluster, Directories, PARTITIONS_PER_REQUEST_MAX, Permit, check_replicas, choose_replicas,
 };
 use crate::metadata::image::{MetadataImage, is_internal_topic};
 use crate::metadata::log::METADATA_TOPIC;
@@ -38,6 +38,7 @@ pub fn create_topics(
     cluster: &Cluster<'_>,
     request: &CreateTopicsRequest,
     mut new_id: impl FnMut() -> Uuid,
+    permit: Permit<'_>,
 ) -> (Vec<MetadataRecord>, TopicResults) {
     let (topics, doubles) = without_doubles(&request.topics);
     if partitions_asked_for(&topics, cluster) > PARTITIONS_PER_REQUEST_MAX {
@@ -51,7 +52,7 @@ pub fn create_topics(
     let colliding = colliding_names(image, &topics);
     for topic in topics {
         let created = check_name(image, topic, &colliding)
-            .and_then(|()| create_topic(image, cluster, topic, &mut directories, &mut new_id, &mut records));
+            .and_then(|()| create_topic(image, cluster, topic, &mut directories, &mut new_id, permit, &mut records));
         results.push((topic.name.clone(), created));
     }
     let duplicate = || Err(ApiError::new(ErrorCode::INVALID_REQUEST, "Duplicate topic name."));
@@ -116,6 +117,7 @@ fn create_topic(
     topic: &CreatableTopic,
     directories: &mut Directories,
     new_id: &mut impl FnMut() -> Uuid,
+    permit: Permit<'_>,
     records: &mut Vec<MetadataRecord>,
 ) -> Result<CreatedTopic, ApiError> {
     let configs = creation_configs(topic, cluster)?;
@@ -124,6 +126,7 @@ fn create_topic(
     } else {
         manual_replicas(image, topic)?
     };
+    permit(replicas.len())?;
     let partitions: Vec<PartitionRecord> =
         replicas.iter().map(|replicas| directories.place(replicas, cluster.node_id)).collect();
     let id = new_id();
@@ -223,7 +226,11 @@ pub struct Deletion {
 }
 
 /// Decides on a DeleteTopics request by names (up to version 5), or names and ids (ControllerApis.deleteTopics).
-pub fn delete_topics(image: &MetadataImage, request: &DeleteTopicsRequest) -> (Vec<MetadataRecord>, Vec<Deletion>) {
+pub fn delete_topics(
+    image: &MetadataImage,
+    request: &DeleteTopicsRequest,
+    permit: Permit<'_>,
+) -> (Vec<MetadataRecord>, Vec<Deletion>) {
     let invalid = |message: &str| Err(ApiError::new(ErrorCode::INVALID_REQUEST, message));
     let mut answers = Vec::new();
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
@@ -265,8 +272,14 @@ pub fn delete_topics(image: &MetadataImage, request: &DeleteTopicsRequest) -> (V
             Some(topic) => drop(doomed.insert(topic.id, name.to_owned())),
         }
     }
-    let records = doomed.keys().map(|&id| MetadataRecord::TopicDeleted { id }).collect();
-    answers.extend(doomed.into_iter().map(|(id, name)| Deletion { name: Some(name), id, result: Ok(()) }));
+    let mut records = Vec::new();
+    for (id, name) in doomed {
+        let result = permit(image.topic_by_id(id).map_or(0, |topic| topic.partitions.len()));
+        if result.is_ok() {
+            records.push(MetadataRecord::TopicDeleted { id });
+        }
+        answers.push(Deletion { name: Some(name), id, result });
+    }
     (records, answers)
 }
 
