@@ -5,7 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from bench.kernel import kernel_thread_seconds
+from bench.kernel import kernel_thread_seconds, spent
 from harness import jvm
 from harness.kafka import Kafka
 from harness.msgloop import Msgloop
@@ -70,7 +70,7 @@ class Cost:
 
     def __exit__(self, *_) -> None:
         self.process_seconds = self.broker.cpu_seconds() - self.before[0]
-        self.kernel_seconds = kernel_thread_seconds() - self.before[1]
+        self.kernel_seconds = spent(self.before[1], kernel_thread_seconds())
 
     def per_gb(self, count: float) -> dict[str, float]:
         """Figures for `count` bytes."""

@@ -8,9 +8,9 @@ from harness.process import TICKS_PER_SECOND
 WRITERS = ("kworker", "jbd2", "kswapd", "xfsaild", "ksoftirqd")
 
 
-def kernel_thread_seconds() -> float:
-    """CPU seconds so far of the kernel threads that write back pages and journals."""
-    ticks = 0
+def kernel_thread_seconds() -> dict[str, float]:
+    """CPU seconds so far of each kernel thread that writes back pages and journals."""
+    found = {}
     for entry in os.scandir("/proc"):
         if not entry.name.isdigit():
             continue
@@ -20,8 +20,13 @@ def kernel_thread_seconds() -> float:
             continue
         if name.split("(", 1)[1].startswith(WRITERS):
             values = fields.split()
-            ticks += int(values[11]) + int(values[12])
-    return ticks / TICKS_PER_SECOND
+            found[entry.name] = (int(values[11]) + int(values[12])) / TICKS_PER_SECOND
+    return found
+
+
+def spent(before: dict[str, float], after: dict[str, float]) -> float:
+    """What the threads spent in between. Those that have ended count for nothing: a sum that held all they ever did would fall."""
+    return sum(max(seconds - before.get(thread, 0), 0) for thread, seconds in after.items())
 
 
 def drop_page_cache() -> None:

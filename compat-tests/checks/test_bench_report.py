@@ -1,8 +1,9 @@
-"""The page of benchmarks: a scenario that is recorded again replaces its own rows and nobody else's."""
+"""What the benchmarks report: kernel threads come and go, and a scenario that is recorded again replaces its own rows and nobody else's."""
 
 from types import SimpleNamespace
 
 from bench import report, scenarios
+from bench.kernel import spent
 
 BY_NAME = {scenario.name: scenario for scenario in scenarios.ALL}
 PAGE = f"# Page\n\n{report.BEGIN}\n\nNone yet.\n\n{report.END}\n\nSome words.\n"
@@ -37,3 +38,7 @@ def test_rows_of_a_scenario_that_is_no_more_stay_last(tmp_path):
     record(page, "start", 1.0, pairs=1, seconds=10, warm_up=10)
     assert list(report.recorded(page.read_text())) == ["start", "gone"]
     assert "| 2026-01-01 |" in page.read_text(), "with the date it was measured on"
+
+
+def test_a_kernel_thread_that_ends_takes_nothing_away():
+    assert spent({"1": 5.0, "2": 90.0}, {"1": 5.5, "3": 0.25}) == 0.75
