@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::error::StorageError;
 use crate::health::Writer;
@@ -31,10 +31,12 @@ const REPLAY_BYTES: u64 = 32 << 20;
 const REPLAY_BYTES_PER_LOG: u64 = 128 << 10;
 /// How often ages are looked at while there is something to write.
 const TICK: Duration = Duration::from_millis(200);
-/// How many partitions are written back at a time: few, so that commits keep their latency.
-const CONCURRENCY: usize = 4;
-/// Trimming looks at every log: not after each few.
-const ROUNDS_PER_TRIM: usize = 8;
+/// How many partitions are written back at a time: few, so that commits keep their latency, ...
+const AT_A_TIME_MIN: usize = 4;
+/// ... but more and more as memory gets short: each mostly waits, and appends must not.
+const AT_A_TIME_MAX: usize = 32;
+/// Tidying looks at every log: not after each few.
+const LOGS_PER_TIDYING: usize = 32;
 /// How long a full disk is left alone before the next attempt.
 const RETRY_FULL: Duration = Duration::from_secs(1);
 
@@ -57,27 +59,31 @@ pub(crate) async fn run(volume: Rc<Volume>) {
 /// One round: write back what is due, trim, give memory back.
 async fn pass(volume: &Rc<Volume>) -> Result<(), StorageError> {
     let mut result = Ok(());
-    for (number, due) in due(volume).chunks(CONCURRENCY).enumerate() {
-        let round = due.iter().map(|(log, extent)| log.write_back(*extent));
-        for done in join_all(round).await {
-            match done {
-                Ok(()) | Err(StorageError::Closed) => {}
-                Err(error) => result = Err(error),
-            }
+    let (mut waiting, mut running) = (due(volume).into_iter(), FuturesUnordered::new());
+    for number in 1.. {
+        while running.len() < volume.write_backs_max()
+            && !volume.closing.get()
+            && let Some((log, extent)) = waiting.next()
+        {
+            running.push(async move { log.write_back(extent).await });
         }
-        if number % ROUNDS_PER_TRIM == ROUNDS_PER_TRIM - 1 {
-            volume.trim();
+        match running.next().await {
+            Some(Ok(()) | Err(StorageError::Closed)) => {}
+            Some(Err(error)) => result = Err(error),
+            None => break,
         }
-        if volume.closing.get() {
-            return result;
+        if number % LOGS_PER_TIDYING == 0 {
+            volume.tidy();
         }
+    }
+    if volume.closing.get() {
+        return result;
     }
     if result.is_ok() {
         volume.health.set_full(Writer::Segments, false);
     }
-    volume.trim();
+    volume.tidy();
     volume.wanted.set(0);
-    volume.give_memory_back();
     result
 }
 
@@ -130,12 +136,22 @@ impl Volume {
         Lsn(self.wal.next().0.saturating_sub(quick.min(self.keep_bytes_max())))
     }
 
-    /// Nothing below this should be in memory only: half of it, less when it is short. What is written back already counts
-    /// for nothing here, because it can be dropped at any time: many partitions would be written back in small pieces for it.
+    /// Nothing below this should be in memory only. What is written back already counts for nothing here, because it can
+    /// be dropped at any time: many partitions would be written back in small pieces for it.
     fn memory_goal(&self) -> Lsn {
-        let (used, max) = (self.memory.used_bytes(), self.memory.bytes_max());
-        let keep = if used > max / 4 * 3 { max / 4 } else { max / 2 };
+        let keep = kept_in_memory(self.memory.used_bytes(), self.memory.bytes_max());
         Lsn(self.wal.next().0.saturating_sub(keep as u64))
+    }
+
+    /// How many partitions are written back at a time now.
+    fn write_backs_max(&self) -> usize {
+        at_a_time(self.memory.used_bytes(), self.memory.bytes_max())
+    }
+
+    /// Trims and gives memory back.
+    fn tidy(&self) {
+        self.trim();
+        self.give_memory_back();
     }
 
     /// Lets go of what no log needs.
@@ -198,3 +214,18 @@ impl Volume {
         self.wake.notify_one();
     }
 }
+
+/// How much of the log may be in memory only, of so much in use: half of the bound, less when it is short.
+fn kept_in_memory(used_bytes: usize, bytes_max: usize) -> usize {
+    if used_bytes > bytes_max / 4 * 3 { bytes_max / 4 } else { bytes_max / 2 }
+}
+
+/// Doubles with each eighth of the bound in use from the fifth on: half of it may be cache.
+fn at_a_time(used_bytes: usize, bytes_max: usize) -> usize {
+    let eighths = used_bytes.saturating_mul(8) / bytes_max.max(1);
+    let doubled = eighths.saturating_sub(4).min(8) as u32;
+    (AT_A_TIME_MIN << doubled).min(AT_A_TIME_MAX)
+}
+
+#[cfg(test)]
+mod tests;
