@@ -1,4 +1,5 @@
-//! What a core does by the clock: measure how late it runs, close idle connections, and give memory back.
+//! What a core does by the clock: measure how late it runs, close idle connections, give memory back, and
+//! look whether the limit of open files is enough.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -6,6 +7,7 @@ use std::time::Duration;
 use metrics::{gauge, histogram};
 
 use crate::allocator::{self, GivingBack};
+use crate::open_files;
 use crate::shard::Shard;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -16,6 +18,7 @@ pub async fn run(shard: Rc<Shard>) {
     let lag = histogram!("msgloop_loop_lag_seconds", "core" => core.clone());
     let connections = gauge!("msgloop_connections", "core" => core);
     let mut giving_back = GivingBack::default();
+    let mut open_files = open_files::Watch::default();
     while !shard.stopping().is_set() {
         let due = shard.runtime().now().plus(EVERY);
         tokio::select! {
@@ -27,6 +30,7 @@ pub async fn run(shard: Rc<Shard>) {
         lag.record(now.since(due));
         connections.set(shard.connections().len() as f64);
         crate::metrics::observe(&shard);
+        open_files.look(&shard);
         if giving_back.is_due(now, shard.connections().last_active.get()) {
             shard.connections().read_buffers.clear();
             allocator::give_back();

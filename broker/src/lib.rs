@@ -26,6 +26,7 @@ pub mod logging;
 pub mod metadata;
 pub mod metrics;
 pub mod net;
+pub mod open_files;
 pub mod partition;
 pub mod producer_ids;
 pub mod quotas;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use broker::cli::{Arguments, Command};
 use broker::config::load::load;
 use broker::server::Server;
-use broker::{admin, check, logging, metrics, ready};
+use broker::{admin, check, logging, metrics, open_files, ready};
 use clap::Parser;
 use storage::runtime::background::Terminations;
 
@@ -40,6 +40,7 @@ fn serve(arguments: &Arguments) -> Result<(), String> {
     }
     let loaded = load(arguments.config.as_deref(), &arguments.overrides).map_err(|error| error.to_string())?;
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    open_files::raise_limit();
     let listener = loaded.config.admin_listener().map(admin::bind).transpose()?;
     let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     metrics::install()?;

@@ -30,6 +30,7 @@ use crate::housekeeping;
 use crate::metadata::{MetadataError, MetadataImage, MetadataLog, MetadataRecord, metadata_log_spec};
 use crate::net::bind::{BoundListener, ListenError, bind_all, listen};
 use crate::net::{ConnectionLimits, ConnectionSlots, MemoryBudget, NetShared, SocketBuffers};
+use crate::open_files;
 use crate::shard::{Identity, METADATA_CORE, Mailbox, Shard, ShardClosed, ShardHandle, Shared};
 
 /// How long connections may take to answer what they have when the broker stops.
@@ -263,6 +264,8 @@ async fn bring_up(
         shard.engine().on_failure(move |directory, error| failures.report(directory, error));
         let check_ms = u64::try_from(shard.config().retention_check_interval_ms).unwrap_or(u64::MAX);
         shard.engine().set_retention_interval(Duration::from_millis(check_ms));
+        let directories = shard.directories().len();
+        shard.engine().set_open_logs_max(open_files::partitions_open_max(shard.shards().cores(), directories));
         Box::pin(std::future::ready(()))
     })
     .await?;

@@ -161,6 +161,11 @@ impl Engine {
         self.inner.retention_interval.set(interval);
     }
 
+    /// How many logs of each directory stay open for writing; beyond it the one appended to longest ago is closed.
+    pub fn set_open_logs_max(&self, logs: usize) {
+        self.inner.volumes.iter().for_each(|volume| volume.open_logs_max.set(logs));
+    }
+
     /// How compaction works (`log.cleaner.*`); takes effect with the next piece it reads.
     pub fn set_cleaner(&self, config: CleanerConfig) {
         self.inner.cleaner.set_config(config);

@@ -43,6 +43,8 @@ pub(crate) struct Volume {
     pub holds: RefCell<Vec<Lsn>>,
     pub open_segments: OpenSegments,
     pub last_append: Cell<Monotonic>,
+    /// Logs that stay open for writing.
+    pub open_logs_max: Cell<usize>,
     pub write_back_bytes: Cell<u64>,
     /// Segments that appends have ended and write-back has not, in all logs.
     pub unwritten_rolls: Cell<u64>,
@@ -76,6 +78,7 @@ impl Volume {
             holds: RefCell::default(),
             open_segments: OpenSegments::default(),
             last_append: Cell::default(),
+            open_logs_max: Cell::new(usize::MAX),
             write_back_bytes: Cell::new(0),
             unwritten_rolls: Cell::new(0),
             wanted: Cell::new(0),

@@ -148,9 +148,10 @@ impl Volume {
         at_a_time(self.memory.used_bytes(), self.memory.bytes_max())
     }
 
-    /// Trims and gives memory back.
+    /// Trims, closes files and gives memory back.
     fn tidy(&self) {
         self.trim();
+        self.close_files();
         self.give_memory_back();
     }
 
@@ -168,6 +169,20 @@ impl Volume {
         }
         if self.health.is_ring_full() {
             self.wal.publish_trim();
+        }
+    }
+
+    /// Closes files of logs beyond the bound, those appended to longest ago first. Write-back opens them again.
+    pub fn close_files(&self) {
+        let logs = self.logs.borrow();
+        if logs.len() <= self.open_logs_max.get() {
+            return;
+        }
+        let mut open: Vec<_> = logs.values().filter(|log| log.state().files.file.is_some()).collect();
+        let excess = open.len().saturating_sub(self.open_logs_max.get());
+        if excess > 0 {
+            open.sort_by_key(|log| log.state().last_append);
+            open.iter().take(excess).for_each(|log| log.close_files());
         }
     }
 

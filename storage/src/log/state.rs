@@ -89,6 +89,12 @@ impl Files {
         }
     }
 
+    /// Closes what is open for writing.
+    pub fn close(&mut self) {
+        self.file = None;
+        self.sidecar = None;
+    }
+
     /// Bytes of all segments.
     pub fn bytes(&self) -> u64 {
         self.segments.values().map(|segment| segment.bytes.get()).sum::<u64>() + self.residue.len() as u64

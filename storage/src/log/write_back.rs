@@ -113,6 +113,14 @@ impl Log {
         Ok(true)
     }
 
+    /// Closes the files that are open for writing, unless they are being written.
+    pub(crate) fn close_files(&self) {
+        let mut state = self.state.borrow_mut();
+        if !state.files.busy {
+            state.files.close();
+        }
+    }
+
     pub(crate) fn active(&self) -> i64 {
         self.state.borrow().files.active
     }
@@ -217,8 +225,7 @@ impl Log {
         let interval = state.config.index_interval_bytes;
         state.files.indexer = Indexer::new(Offset(base_offset), interval);
         state.files.stated = IndexStatement::default();
-        state.files.file = None;
-        state.files.sidecar = None;
+        state.files.close();
         // None are left of a log that was deleted meanwhile.
         if state.unwritten_rolls > 0 {
             state.unwritten_rolls -= 1;
@@ -244,8 +251,7 @@ impl Log {
         let end = progress.next_offset;
         self.report(progress).await?;
         let mut state = self.state.borrow_mut();
-        state.files.file = None;
-        state.files.sidecar = None;
+        state.files.close();
         // Whoever appended meanwhile is not covered, but the file is settled all the same.
         if state.files.next_offset == end {
             state.files.synced_lsn = None;

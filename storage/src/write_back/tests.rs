@@ -1,3 +1,15 @@
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use protocol::Uuid;
+use protocol::records::{BatchBuilder, BatchHeader, Compression, NewRecord};
+
+use crate::log::tests::config;
+use crate::runtime::simulated::Simulation;
+use crate::{AppendOptions, Engine, EngineOptions, LeaderEpoch, Log, LogDirectory, LogId, LogSpec};
+
+const DIRECTORY: Uuid = Uuid([1; 16]);
 const MIB: usize = 1 << 20;
 
 #[test]
@@ -15,4 +27,62 @@ fn what_is_in_memory_only_stays_below_half_of_it() {
 fn the_shorter_memory_is_the_more_is_written_back_at_a_time() {
     let at_a_time = |eighths: usize| super::at_a_time(eighths * 16 * MIB, 128 * MIB);
     assert_eq!([0, 4, 5, 6, 7, 8, 20].map(at_a_time), [4, 4, 8, 16, 32, 32, 32]);
+}
+
+#[test]
+fn logs_beyond_the_bound_are_closed_and_opened_again() {
+    let simulation = Simulation::new(3);
+    let runtime = simulation.runtime();
+    simulation.run(async move {
+        let (engine, logs) = start(&runtime, 5).await;
+        engine.set_open_logs_max(2);
+        for _ in 0..3 {
+            for log in &logs {
+                append(&engine, log).await;
+                runtime.sleep(Duration::from_millis(1)).await;
+            }
+            runtime.sleep(super::WRITE_BACK_AGE + super::TICK * 2).await;
+            let open: Vec<bool> = logs.iter().map(|log| log.state().files.file.is_some()).collect();
+            assert_eq!(open, [false, false, false, true, true], "the latest stay open");
+            assert!(logs.iter().all(|log| log.state().unwritten_bytes == 0));
+        }
+        engine.close().await.unwrap();
+    });
+}
+
+async fn start(runtime: &crate::runtime::Runtime, logs: u8) -> (Engine, Vec<Rc<Log>>) {
+    let options = EngineOptions {
+        core: 0,
+        cores: 1,
+        directories: vec![LogDirectory { id: DIRECTORY, path: "data".into() }],
+        wal_bytes_max: 64 << 20,
+        wal_file_bytes: MIB as u64,
+        tail_bytes_max: 16 * MIB,
+    };
+    runtime.disk().create_directory_all("data".as_ref()).await.unwrap();
+    let engine = Engine::open(runtime.clone(), options).await.unwrap();
+    let mut opened = Vec::new();
+    for number in 0..logs {
+        let id = LogId { topic_id: Uuid([number; 16]), partition: 0 };
+        let spec =
+            LogSpec { id, topic: format!("topic{number}"), directory: DIRECTORY, config: config(), create: true };
+        opened.push(engine.open_log(spec).await.unwrap());
+    }
+    engine.finish_recovery().await.unwrap();
+    (engine, opened)
+}
+
+async fn append(engine: &Engine, log: &Log) {
+    let batch = batch();
+    let reservation = engine.reserve(batch.len()).await.unwrap();
+    let appended = log.append(reservation, batch, AppendOptions::client(LeaderEpoch(0), 9)).unwrap();
+    appended.durable.await.unwrap();
+}
+
+fn batch() -> Bytes {
+    let mut builder = BatchBuilder::new(BatchHeader::default(), Compression::None);
+    let value = vec![7; 9000];
+    let record = NewRecord { timestamp_ms: 1000, key: None, value: Some(&value), headers: &[] };
+    builder.append(record).unwrap();
+    builder.build().unwrap()
 }
