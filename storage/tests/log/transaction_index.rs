@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use protocol::records::Batches;
 use storage::runtime::simulated::{CrashPolicy, Simulation};
-use storage::runtime::{OpenOptions, Runtime};
+use storage::runtime::{Durability, Lane, OpenOptions, Runtime};
+use storage::segment::{CHECKSUM_HEADER_BYTES, ChecksumHeader};
 use storage::{Engine, Log, Offset, ReadLimit, ReadOptions};
 
 use crate::harness::{append, batch, open, spec, value};
@@ -175,5 +177,37 @@ fn an_index_that_was_removed_or_cut_is_made_again() {
 fn an_index_with_a_damaged_entry_is_made_again() {
     for byte in [1, 9, 17, 25, 33] {
         check_all(Harm::Flipped(byte));
+    }
+}
+
+/// A sidecar as versions before wrote it: nothing is said of the transaction index.
+async fn take_back_statement(runtime: &Runtime, path: &Path) {
+    let file = runtime.disk().open(path, OpenOptions { write: true, ..Default::default() }).await.unwrap();
+    let bytes = runtime.disk().read(&file, 0, CHECKSUM_HEADER_BYTES).await.unwrap();
+    let header = ChecksumHeader::parse(&bytes).unwrap();
+    let before = ChecksumHeader { transactions: None, ..header }.to_bytes();
+    let before = vec![Bytes::copy_from_slice(&before)];
+    runtime.disk().write(&file, before, 0, Durability::Buffered, Lane::Background).await.unwrap();
+}
+
+#[test]
+fn an_index_of_which_nothing_is_stated_is_believed() {
+    for ending in ENDINGS {
+        let simulation = Simulation::new(21);
+        simulation.run(fill(simulation.runtime(), ending));
+        let simulation = simulation.crash(CrashPolicy::Killed);
+        let runtime = simulation.runtime();
+        simulation.run(async move {
+            let (engine, log) = start(&runtime).await;
+            let expected = told(&log).await;
+            engine.close().await.unwrap();
+            for path in named(&runtime, "checksums").await {
+                take_back_statement(&runtime, &path).await;
+            }
+            let (engine, log) = start(&runtime).await;
+            assert_eq!(told(&log).await, expected, "{ending:?}");
+            engine.close().await.unwrap();
+            assert_eq!(found(&runtime).await, [] as [PathBuf; 0], "{ending:?}");
+        });
     }
 }
