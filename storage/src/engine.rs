@@ -94,6 +94,13 @@ struct Inner {
     cleaner: Rc<Tools>,
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // A log holds its volume, and that its logs: an engine that was not closed would never be freed.
+        self.volumes.iter().for_each(|volume| drop(volume.logs.take()));
+    }
+}
+
 impl Engine {
     /// Reads this core's rings and keeps what they hold until [`Engine::open_log`] claims it.
     pub async fn open(runtime: Runtime, options: EngineOptions) -> Result<Engine, StorageError> {
