@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from harness.process import wait_until
+
 # XFS_IOC_GOINGDOWN and EXT4_IOC_SHUTDOWN are one number; 2 = NOLOGFLUSH: what was not synced is gone, as in a power cut.
 GOINGDOWN = 0x8004587D
 NO_LOG_FLUSH = 2
@@ -66,9 +68,14 @@ class LoopDisk:
             done = subprocess.run(["umount", str(self.mount_point)], capture_output=True, text=True)
             if done.returncode == 0:
                 self.mounted = False
+                self._wait_until_detached()
                 return
             time.sleep(0.05)
         raise AssertionError(f"umount: {done.stderr}")
+
+    def _wait_until_detached(self) -> None:
+        """A container started meanwhile holds a copy of the mount until it ends; mounted before that, the file system is still the one cut off."""
+        wait_until(lambda: not run("losetup", "--associated", str(self.image)), 120, f"nobody holds {self.image} any more", pause=0.02)
 
     def cut_power(self) -> None:
         """From this moment no write and no sync reaches the disk, and both fail."""
