@@ -96,7 +96,8 @@ class Writer(threading.Thread):
         began = time.monotonic()
         while not self.ending.is_set() and self.fatal is None:
             due = int((time.monotonic() - began) * self.per_second)
-            while self.sent < due and len(self.producer) < 50_000:
+            # More may be due than can ever be sent.
+            while self.sent < due and len(self.producer) < 50_000 and not self.ending.is_set():
                 self._send()
             self.producer.poll(0.01)
 
