@@ -25,12 +25,16 @@ class MeasuredKafka(Kafka):
         return self
 
 
+# What a topic does not retain goes at once: a minute of load must not wait on the disk for the next look in five minutes.
+RETENTION = {"log.retention.check.interval.ms": "5000", "log.segment.delete.delay.ms": "1000"}
+
+
 class Pair:
     """msgloop and Kafka, both running (an idle broker costs little) or only the one that is measured."""
 
     def __init__(self, directory: Path):
-        self.msgloop = Msgloop(directory / "msgloop")
-        self.kafka = MeasuredKafka(directory / "kafka")
+        self.msgloop = Msgloop(directory / "msgloop", RETENTION)
+        self.kafka = MeasuredKafka(directory / "kafka", RETENTION)
 
     def each(self):
         return [self.msgloop, self.kafka]

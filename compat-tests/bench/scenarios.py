@@ -1,6 +1,7 @@
 """What is measured. Each scenario starts what it needs and returns the figures of every run, by broker."""
 
 import json
+import os
 import time
 from dataclasses import dataclass, field
 
@@ -10,6 +11,9 @@ from harness.admin import create_topic
 from harness.process import wait_until
 
 PARTITIONS = 6
+# A minute at full speed would fill a disk. Only whole segments go, so they are small.
+RETAINED_BYTES = 2 * 1024**3
+SEGMENT_BYTES = 128 * 1024**2
 ALL = []
 
 
@@ -47,16 +51,22 @@ def alternate(pair, options, run, prepare=None) -> dict:
     return found
 
 
+def retained(partitions: int) -> dict[str, str]:
+    return {"retention.bytes": str(RETAINED_BYTES // partitions), "segment.bytes": str(SEGMENT_BYTES)}
+
+
 def produce(broker, options, *extra: str, seconds: float | None = None) -> dict:
     seconds = options.seconds if seconds is None else seconds
     with Cost(broker) as cost:
         report = load(broker, "produce", "--topic", "load", "--seconds", str(seconds), *extra, seconds=seconds)
+        # What it left in the page cache is written now: half a minute later the kernel would do it under the other's latencies.
+        os.sync()
     return {"mb_per_second": report["mb_per_second"], **cost.per_gb(report["bytes"]), **report["latency"]}
 
 
 def produced(pair, options, *extra: str, partitions: int = PARTITIONS) -> dict:
     def prepare(broker):
-        create_topic(broker.bootstrap, "load", partitions, {"retention.bytes": str(2 * 1024**3 // partitions)})
+        create_topic(broker.bootstrap, "load", partitions, retained(partitions))
         produce(broker, options, *extra, seconds=options.warm_up)
 
     return alternate(pair, options, lambda broker: produce(broker, options, *extra), prepare)
@@ -138,7 +148,7 @@ def fetch_live(pair, options):
         return {"cpu_s_per_gb": figures["cpu_s_per_gb"], **ends, "received_share": live["records"] / (20e6 / 1024 * options.seconds)}
 
     def prepare(broker):
-        create_topic(broker.bootstrap, "load", PARTITIONS)
+        create_topic(broker.bootstrap, "load", PARTITIONS, retained(PARTITIONS))
         produce(broker, options, seconds=options.warm_up)
 
     return alternate(pair, options, run, prepare)

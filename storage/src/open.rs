@@ -480,7 +480,7 @@ impl Opening<'_> {
             return Err(self.corrupt(LOG_START_FILE, 0, "not a log start offset".to_owned()));
         }
         let first = state.files.segments.keys().next().copied().unwrap_or(state.files.active);
-        state.log_start_lsn = recovered.log_start.map(|(lsn, _)| lsn);
+        state.log_starts.extend(recovered.log_start);
         let start = first.max(in_file.unwrap_or(0)).max(recovered.log_start.map_or(0, |(_, offset)| offset));
         if start > end {
             return Err(self.corrupt("", 0, format!("the log ends at {end}, before its start {start}")));

@@ -306,15 +306,18 @@ pub(crate) async fn read_whole(runtime: &Runtime, path: &Path) -> io::Result<Byt
     runtime.disk().read(&file, 0, usize::try_from(bytes).map_err(io::Error::other)?).await
 }
 
-/// Replaces a small file, durably: written beside it, synced, renamed.
+/// Replaces a small file, durably: written beside it, synced, renamed. Only one at a time may replace a file; files that
+/// differ in their extension only may be replaced at once.
 pub(crate) async fn replace_file(runtime: &Runtime, path: &Path, content: Bytes) -> io::Result<()> {
     let disk = runtime.disk();
-    let beside = path.with_extension("tmp");
-    let file = disk.open(&beside, OpenOptions { write: true, create: true, ..Default::default() }).await?;
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".tmp");
+    let beside = Path::new(&beside);
+    let file = disk.open(beside, OpenOptions { write: true, create: true, ..Default::default() }).await?;
     disk.set_len(&file, 0).await?;
     disk.write(&file, vec![content], 0, Durability::Buffered, Lane::Background).await?;
     disk.sync_data(&file, Lane::Background).await?;
-    disk.rename(&beside, path).await?;
+    disk.rename(beside, path).await?;
     disk.sync_directory(path.parent().unwrap_or(Path::new("."))).await
 }
 

@@ -113,7 +113,7 @@ impl Log {
             || age >= WRITE_BACK_AGE
             || needed < goal
             || state.unwritten_lsn().is_some_and(|lsn| lsn < memory_goal)
-            || state.log_start_lsn.is_some();
+            || self.has_unwritten_start(&state);
         due.then_some((needed, Extent::Blocks))
     }
 }

@@ -30,22 +30,14 @@ impl Log {
     pub(crate) async fn move_start(&self, offset: i64) -> Result<(), StorageError> {
         let entry = encode_log_start(self.id, offset);
         let position = self.volume.wal.append(&entry, &[], None, None);
-        self.state.borrow_mut().log_start_lsn.get_or_insert(position.lsn);
+        self.state.borrow_mut().log_starts.push_back((position.lsn, offset));
         position.group.wait().await?;
         // Somebody may have gone further meanwhile.
         let start = offset.max(self.start.get());
         self.move_offsets(start, self.high.get(), self.end.get());
         self.state.borrow_mut().producers.on_log_start(Offset(start));
+        // The entry says it until write-back, and nobody else, has put it into the file.
         self.volume.wake.notify_one();
-        if self.state.borrow().log_start_lsn.is_none() {
-            // Write-back put the old start into the file while the new one was on its way.
-            self.state.borrow_mut().log_start_lsn = Some(position.lsn);
-            match self.write_log_start().await {
-                // The entry says it until there is space for the file.
-                Ok(()) | Err(StorageError::Full { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::Log;
+use super::state::State;
 use crate::error::StorageError;
 use crate::ids::Offset;
 use crate::segment::{FileKind, file_name};
@@ -148,16 +149,22 @@ impl Log {
         })
     }
 
-    /// Puts the log start into a file, so that its entry is not needed any more.
-    pub(crate) async fn write_log_start(&self) -> Result<(), StorageError> {
-        let Some(lsn) = self.state.borrow().log_start_lsn else { return Ok(()) };
-        let content = Bytes::from(format!("0\n{}\n", self.start.get()));
+    /// Whether the log start moved to where no file says yet.
+    pub(crate) fn has_unwritten_start(&self, state: &State) -> bool {
+        state.log_starts.iter().any(|(_, offset)| *offset <= self.start.get())
+    }
+
+    /// Puts the log start into a file, so that the entries up to it are not needed any more. For write-back alone: two at
+    /// once would take the file from each other.
+    pub(super) async fn write_log_start(&self) -> Result<(), StorageError> {
+        if !self.has_unwritten_start(&self.state.borrow()) {
+            return Ok(());
+        }
+        let start = self.start.get();
+        let content = Bytes::from(format!("0\n{start}\n"));
         let written = replace_file(&self.volume.runtime, &self.path.join(LOG_START_FILE), content).await;
         written.map_err(|error| self.write_failed(&error))?;
-        let mut state = self.state.borrow_mut();
-        if state.log_start_lsn == Some(lsn) {
-            state.log_start_lsn = None;
-        }
+        self.state.borrow_mut().log_starts.retain(|(_, offset)| *offset > start);
         Ok(())
     }
 }

@@ -126,8 +126,9 @@ pub(crate) struct State {
     pub epochs: LeaderEpochs,
     /// The epochs changed since their file was written.
     pub epochs_dirty: bool,
-    /// The log start's entry in the write-ahead log, until it is in a file.
-    pub log_start_lsn: Option<Lsn>,
+    /// Entries of the write-ahead log that move the log start, and where to, until a file says so. The newest may still be on
+    /// their way.
+    pub log_starts: VecDeque<(Lsn, i64)>,
     /// Since when there is something that is not in files.
     pub dirty_since: Option<Monotonic>,
     pub last_append: Monotonic,
@@ -150,7 +151,7 @@ impl State {
             files,
             epochs: LeaderEpochs::default(),
             epochs_dirty: false,
-            log_start_lsn: None,
+            log_starts: VecDeque::new(),
             dirty_since: None,
             last_append: Monotonic::default(),
             cleaning: CleaningState::default(),
@@ -170,7 +171,8 @@ impl State {
 
     /// The oldest entry of the write-ahead log that this log still needs.
     pub fn needed_lsn(&self) -> Option<Lsn> {
-        [self.unwritten_lsn(), self.files.synced_lsn, self.log_start_lsn].into_iter().flatten().min()
+        let log_start = self.log_starts.front().map(|(lsn, _)| *lsn);
+        [self.unwritten_lsn(), self.files.synced_lsn, log_start].into_iter().flatten().min()
     }
 
     /// The entry of the oldest batch that is in the write-ahead log only.

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use storage::runtime::Runtime;
 use storage::runtime::simulated::Simulation;
 use storage::{AppendError, Engine, Log, LogConfig, LogSpec, Offset, StorageError};
@@ -94,4 +95,32 @@ fn a_full_disk_is_freed_by_deleting_records_and_by_retention() {
         log.delete_records(before).await.unwrap();
     });
     check_full(250_000, |_| std::future::ready(()));
+}
+
+/// Deletes that come faster than the start is written down: one that found its file taken away by another once closed the
+/// whole log directory.
+#[test]
+fn the_start_moves_while_it_is_written_down() {
+    for seed in 0..8 {
+        let simulation = Simulation::new(seed);
+        let runtime = simulation.runtime();
+        simulation.run(async move {
+            let (engine, log) = start(&runtime, config()).await;
+            for index in 0..200 {
+                append(&engine, &log, batch_at(&[value(index, 100)], START_MS)).await.unwrap();
+            }
+            let deletes = (1..200).map(|offset| {
+                let (runtime, log) = (runtime.clone(), log.clone());
+                async move {
+                    runtime.sleep(Duration::from_micros(300 * offset)).await;
+                    assert!(log.delete_records(Offset(offset as i64)).await.is_ok(), "seed {seed}, offset {offset}");
+                }
+            });
+            join_all(deletes).await;
+            engine.close().await.unwrap();
+            let engine = open(&runtime).await.unwrap();
+            let log = engine.open_log(LogSpec { config: config(), ..spec(0, false) }).await.unwrap();
+            assert_eq!(log.log_start_offset().0, 199, "seed {seed}, after a restart");
+        });
+    }
 }
