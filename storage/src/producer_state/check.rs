@@ -83,6 +83,8 @@ pub struct ProducerUpdate {
     pub(super) started: Option<Offset>,
     pub(super) ended: Option<EndedTransaction>,
     pub(super) transactional: bool,
+    /// The epoch of a control batch.
+    pub(super) marker_epoch: Option<i16>,
     pub(super) end_offset: Offset,
 }
 
@@ -265,7 +267,8 @@ pub(super) fn admit(entry: Option<&ProducerEntry>, batch: &ProducerBatch) -> Pro
         }
     }
     let (transactional, end_offset) = (batch.transactional, batch.last_offset.plus(1));
-    ProducerUpdate { entry, started, ended, transactional, end_offset }
+    let marker_epoch = batch.control.then_some(batch.producer_epoch);
+    ProducerUpdate { entry, started, ended, transactional, marker_epoch, end_offset }
 }
 
 fn metadata(batch: &ProducerBatch) -> BatchMetadata {

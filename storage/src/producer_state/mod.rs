@@ -57,10 +57,10 @@ impl ProducerState {
 
     /// The batch is in the log. If it ended a transaction with an abort, that is what belongs into the transaction index.
     pub fn apply(&mut self, update: ProducerUpdate) -> Option<AbortedTxn> {
-        let ProducerUpdate { entry, started, ended, transactional, end_offset } = update;
+        let ProducerUpdate { entry, started, ended, transactional, marker_epoch, end_offset } = update;
         let producer_id = entry.producer_id;
         if transactional {
-            self.verifications.end(producer_id);
+            self.verifications.end(producer_id, marker_epoch);
         }
         self.producers.insert(producer_id, entry);
         if let Some(first_offset) = started {

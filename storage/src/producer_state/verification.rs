@@ -94,8 +94,14 @@ impl Verifications {
         }
     }
 
-    pub(super) fn end(&mut self, producer_id: i64) {
-        self.waiting.remove(&producer_id);
+    /// Something of a transaction of the producer was appended; a marker has an epoch. In version 2 of the protocol the
+    /// marker of a transaction has the epoch that the next one is written under: that one is then still to begin, and its
+    /// producer may have been told so while the marker was on its way.
+    pub(super) fn end(&mut self, producer_id: i64, marker_epoch: Option<i16>) {
+        let next = |waiting: &Waiting| waiting.supports_epoch_bump && Some(waiting.epoch) == marker_epoch;
+        if !self.get(producer_id).is_some_and(next) {
+            self.waiting.remove(&producer_id);
+        }
     }
 
     pub(super) fn remove_expired(&mut self, now_ms: i64, expiration_ms: i64) {
@@ -119,8 +125,25 @@ mod tests {
         assert_eq!(verifications.get(7).map(|waiting| waiting.lowest_sequence), Some(3));
         assert_eq!(verifications.begin(first(7, 1, 9), 1), guard);
         assert_eq!(verifications.get(7).map(|waiting| waiting.lowest_sequence), Some(9), "a new epoch counts anew");
-        verifications.end(7);
+        verifications.end(7, None);
         assert_ne!(verifications.begin(first(7, 1, 0), 2), guard);
+    }
+
+    #[test]
+    fn a_marker_takes_the_guard_away_unless_it_ends_the_transaction_before() {
+        let check = |supports_epoch_bump: bool, marker_epoch: Option<i16>, stays: bool| {
+            let mut verifications = Verifications::default();
+            let guard = verifications.begin(FirstBatch { supports_epoch_bump, ..first(7, 3, 0) }, 0);
+            verifications.end(7, marker_epoch);
+            let left = verifications.get(7).map(|waiting| waiting.guard);
+            assert_eq!(left, stays.then_some(guard), "{supports_epoch_bump} {marker_epoch:?}");
+        };
+        check(true, Some(3), true);
+        // The transaction that was to begin was ended by its coordinator.
+        check(true, Some(4), false);
+        // Epochs stay from one transaction to the next: it may have been this one's.
+        check(false, Some(3), false);
+        check(true, None, false);
     }
 
     #[test]
