@@ -110,11 +110,23 @@ impl Log {
             if let Some(bytes) = read? {
                 return Ok(bytes);
             }
-            // The segment ends in a gap.
+            // The segment ends in a gap. What comes next may be in memory only: after a power cut, say, that met a segment
+            // which was begun and of which nothing was written.
             let next = self.state.borrow().files.segments.range(offset + 1..).next().map(|(base, _)| *base);
             offset = next.unwrap_or(self.active()).max(offset + 1);
+            if self.is_in_memory_only(offset) {
+                let (records, _) = self.state.borrow().tail.read(offset, limit, bytes_max, at_least_one);
+                return Ok(records.concat().into());
+            }
         }
         Ok(Bytes::new())
+    }
+
+    /// Whether the newest segment begins here, and nothing of it was written yet.
+    fn is_in_memory_only(&self, offset: i64) -> bool {
+        let state = self.state.borrow();
+        let files = &state.files;
+        offset >= files.active && files.position == 0 && files.residue.is_empty()
     }
 
     /// `None` if all that is left of the segment is below `offset`, and compaction has been there.

@@ -8,13 +8,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use protocol::records::{BatchBuilder, BatchHeader, Batches, Compression, CompressionType, NewRecord};
+use protocol::records::{Attributes, BatchBuilder, BatchHeader, Batches, Compression, CompressionType, NewRecord};
+use storage::producer_state::{FirstBatch, Verification};
 use storage::runtime::Runtime;
 use storage::runtime::random::Random;
 use storage::runtime::simulated::{CrashPolicy, Outcome, Simulation};
-use storage::{CleanerConfig, Engine, Log, LogSpec, Offset, ReadLimit, ReadOptions};
+use storage::{AppendOptions, CleanerConfig, Engine, Log, LogSpec, Offset, ReadLimit, ReadOptions};
 
-use crate::harness::{append, open, spec};
+use crate::harness::{append, append_options, open, read_at, spec};
+use crate::transactions::end;
 
 /// How long tombstones stay.
 const RETENTION_MS: i64 = 60_000;
@@ -328,6 +330,85 @@ fn nothing_is_lost_and_nothing_returns_wherever_the_power_is_cut() {
         simulation.run(recover(simulation.runtime(), model));
         if done {
             assert!(changes > 300 && swaps > 5, "{changes} changes, {swaps} of them within a replacement");
+            return;
+        }
+    }
+}
+
+fn keyed(key: u8, transaction_epoch: Option<i16>, bytes: usize) -> Bytes {
+    let header = match transaction_epoch {
+        Some(producer_epoch) => {
+            let attributes = Attributes(Attributes::TRANSACTIONAL);
+            BatchHeader { producer_id: 7, producer_epoch, base_sequence: 0, attributes, ..BatchHeader::default() }
+        }
+        None => BatchHeader::default(),
+    };
+    let mut batch = BatchBuilder::new(header, Compression::None);
+    let value = vec![key; bytes];
+    batch.append(NewRecord { timestamp_ms: 1_000, key: Some(&[key]), value: Some(&value), headers: &[] }).unwrap();
+    batch.build().unwrap()
+}
+
+async fn in_transaction(engine: &Engine, log: &Rc<Log>, epoch: i16) {
+    let first = FirstBatch { producer_id: 7, producer_epoch: epoch, base_sequence: 0, supports_epoch_bump: true };
+    let verification = log.begin_verification(first).map_or(Verification::None, Verification::Confirmed);
+    let options = AppendOptions { verification, ..append_options() };
+    let batch = keyed(9, Some(epoch), 100);
+    let reservation = engine.reserve(batch.len()).await.unwrap();
+    log.append(reservation, batch, options).unwrap().durable.await.unwrap();
+}
+
+/// The base offset of what a reader gets at `offset`.
+async fn found_at(log: &Rc<Log>, offset: i64) -> i64 {
+    let bytes = read_at(log, offset).await.expect("a gap is no damage");
+    BatchHeader::parse(&bytes).expect("a batch").base_offset
+}
+
+/// Five batches and one that is aborted fill a segment; what comes after goes to the next one.
+async fn aborted_at_the_end(runtime: Runtime) {
+    let engine = open(&runtime).await.unwrap();
+    let log = engine.open_log(compacted(true)).await.unwrap();
+    engine.finish_recovery().await.unwrap();
+    for _ in 0..5 {
+        append(&engine, &log, keyed(1, None, 600)).await.unwrap();
+    }
+    in_transaction(&engine, &log, 0).await;
+    append(&engine, &log, keyed(1, None, 600)).await.unwrap();
+    end(&engine, &log, 7, 1, false).await;
+    in_transaction(&engine, &log, 1).await;
+    end(&engine, &log, 7, 2, true).await;
+    runtime.sleep(Duration::from_secs(40)).await;
+}
+
+/// What was aborted at the end of the closed segments may go before anything of the segment being written is in its file:
+/// the reader that stands there goes on in memory.
+#[test]
+fn a_gap_at_the_end_of_the_closed_segments_leads_into_the_newest_one() {
+    let mut gaps = 0;
+    for changes in 1.. {
+        let simulation = Simulation::new(changes);
+        simulation.stop_after_changes(changes);
+        let ended = simulation.run_until_stopped(aborted_at_the_end(simulation.runtime()));
+        let simulation = simulation.crash(POLICIES[changes as usize % POLICIES.len()]);
+        let runtime = simulation.runtime();
+        gaps += simulation.run(async move {
+            let engine = open(&runtime).await.unwrap();
+            let Ok(log) = engine.open_log(compacted(false)).await else { return 0 };
+            let backoff = Duration::from_millis(1);
+            engine.set_cleaner(CleanerConfig { backoff, ..CleanerConfig::default() });
+            engine.finish_recovery().await.unwrap();
+            let mut found = 5;
+            for _ in 0..1_000 {
+                if log.high_watermark().0 < 10 {
+                    return 0;
+                }
+                found = found_at(&log, 5).await;
+                runtime.sleep(Duration::from_millis(if found == 5 { 20 } else { 1 })).await;
+            }
+            found - 5
+        });
+        if matches!(ended, Outcome::Done(())) {
+            assert!(gaps > 5, "{gaps} gaps: this tests nothing");
             return;
         }
     }
