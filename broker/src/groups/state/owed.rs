@@ -74,6 +74,8 @@ impl GroupState {
                 }
             }
         }
+        // That there is a member is taken back last: what compaction drops first of the rest must not bring it back.
+        gone.reverse();
         gone.extend(there);
         gone
     }
