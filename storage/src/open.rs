@@ -1,40 +1,37 @@
 //! Opening a partition's log: its directory, its segments, and what the write-ahead log adds to them.
 
+mod directory;
+mod newest_segment;
+mod transactions;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use protocol::Uuid;
-use protocol::records::{BatchHeader, BatchView, HEADER_BYTES};
+use protocol::records::BatchView;
 
 use crate::compaction::swap::{self, SWAP_FILE};
 use crate::engine::LogSpec;
 use crate::error::StorageError;
 use crate::ids::{LogId, Offset};
 use crate::leader_epochs::LeaderEpochs;
-use crate::log::aborted::Aborted;
 use crate::log::report::{LEADER_EPOCH_FILE, LOG_START_FILE};
 use crate::log::state::{Files, Head, State};
 use crate::log::{Log, LogConfig};
 use crate::producer_state::ProducerState;
 use crate::recovery::RecoveredLog;
-use crate::runtime::{BLOCK_BYTES, Durability, Lane, OpenOptions, Runtime};
-use crate::segment::{
-    AbortedTxn, CLEANED_SUFFIX, ChecksumHeader, DELETED_SUFFIX, FileKind, IndexDigest, IndexStatement, IndexedBatch,
-    Indexer, file_name, parse_file_name,
-};
+use crate::runtime::{BLOCK_BYTES, Lane, OpenOptions};
+use crate::segment::{CLEANED_SUFFIX, DELETED_SUFFIX, FileKind, file_name, parse_file_name};
 use crate::segment_file::{Segment, read_whole, segment_bases};
-use crate::segment_index::{self, open_closed, read_header, write_header};
-use crate::segment_transactions::{self, Stated};
+use crate::segment_index::read_header;
 use crate::volume::Volume;
 use crate::wal::SegmentSynced;
+use directory::{check_is_there, check_topic_id, create};
 
-/// Kafka's file that says which incarnation of a topic a directory belongs to.
-pub const PARTITION_METADATA: &str = "partition.metadata";
-/// How much of a segment is read at once.
-const SCAN_BYTES: usize = 1 << 20;
+pub use directory::PARTITION_METADATA;
+pub(crate) use directory::read_topic_id;
 
 /// Opens the log; also tells how many batches the write-ahead log added.
 pub(crate) async fn open_log(volume: &Rc<Volume>, spec: LogSpec) -> Result<(Rc<Log>, u64), StorageError> {
@@ -44,7 +41,7 @@ pub(crate) async fn open_log(volume: &Rc<Volume>, spec: LogSpec) -> Result<(Rc<L
         check_is_there(&volume.runtime, &path).await?;
     }
     if spec.create {
-        let made = create_directory(&volume.runtime, volume.path(), &path, spec.id.topic_id).await;
+        let made = create(&volume.runtime, volume.path(), &path, spec.id.topic_id).await;
         made.map_err(|error| volume.health.write_failed(&format!("creating {}", path.display()), &error))?;
     }
     check_topic_id(&volume.runtime, &path, spec.id.topic_id).await?;
@@ -215,143 +212,6 @@ impl Opening<'_> {
         Ok(state)
     }
 
-    /// What was aborted, as the transaction indexes say; made again from the batches where they are not what was stated.
-    /// Also gets to know the closed segments. `end` is where the producer state begins.
-    async fn transactions(
-        &self,
-        files: &Files,
-        recovered: &RecoveredLog,
-        known: Option<&ChecksumHeader>,
-        end: i64,
-    ) -> Result<Aborted, StorageError> {
-        let (runtime, active) = (&self.volume.runtime, files.active);
-        let failed = |error| self.failed(&error);
-        let mut lost = BTreeSet::new();
-        for segment in files.segments.values().filter(|segment| segment.base_offset != active) {
-            if !segment_transactions::look_at_closed(runtime, segment, self.id).await.map_err(failed)? {
-                lost.insert(segment.base_offset);
-            }
-        }
-        let (stated, end) = match (&recovered.synced, known) {
-            (Some((_, synced)), _) => (synced.transactions.map_or(Stated::Unsaid, Stated::As), end),
-            // Settled: what was stated then is in the log, whatever became of its producers.
-            (None, Some(header)) => (header.transactions.map_or(Stated::Unsaid, Stated::As), i64::MAX),
-            (None, None) if files.segments.contains_key(&active) => (Stated::Lost, i64::MAX),
-            (None, None) => (Stated::Unsaid, end),
-        };
-        let loaded = segment_transactions::load_active(runtime, self.path, active, stated).await.map_err(failed)?;
-        let made_again = match &loaded {
-            Some(_) if lost.is_empty() => Vec::new(),
-            _ => self.made_again(files, recovered, &lost, loaded.is_none()).await?,
-        };
-        for segment in files.segments.values().filter(|segment| segment.base_offset != active) {
-            let opened = open_closed(runtime, segment, self.id, self.config.index_interval_bytes).await;
-            opened.map_err(failed)?;
-            if lost.contains(&segment.base_offset) {
-                segment_transactions::state_closed(runtime, segment, self.id).await.map_err(failed)?;
-            }
-        }
-        if let Some(index) = loaded {
-            return Ok(Aborted::from_file(&index, end));
-        }
-        let at = |offset| made_again.partition_point(|entry| entry.last_offset.0 < offset);
-        let own = &made_again[at(active)..at(end.max(active))];
-        let index = segment_transactions::store_active(runtime, self.path, active, own).await.map_err(failed)?;
-        let aborted = Aborted::from_file(&index, end);
-        if let (None, Some(header)) = (&recovered.synced, known) {
-            // The segment is settled, and only its sidecar says what there has to be.
-            let header = ChecksumHeader { transactions: Some(aborted.stated()), ..*header };
-            write_header(runtime, self.path, &header, None).await.map_err(failed)?;
-        }
-        Ok(aborted)
-    }
-
-    /// Walks over the batches, and puts what was aborted into the indexes of the `lost` segments.
-    async fn made_again(
-        &self,
-        files: &Files,
-        recovered: &RecoveredLog,
-        lost: &BTreeSet<i64>,
-        active_lost: bool,
-    ) -> Result<Vec<AbortedTxn>, StorageError> {
-        let (runtime, failed) = (&self.volume.runtime, |error| self.failed(&error));
-        let segments: Vec<i64> = lost.iter().copied().chain(active_lost.then_some(files.active)).collect();
-        tracing::warn!(
-            partition = %self.path.display(), ?segments,
-            "a transaction index is lost or differs from its checksum: made again from the log"
-        );
-        let walked = segment_transactions::aborted_by_batches(runtime, self.path, files, recovered).await;
-        let found = walked.map_err(failed)?;
-        if active_lost && let Err(reason) = found {
-            let name = file_name(Offset(files.active), FileKind::TransactionIndex);
-            return Err(self.corrupt(&name, 0, format!("it is lost and cannot be made again: {reason}")));
-        }
-        for segment in lost.iter().filter_map(|base| files.segments.get(base)) {
-            let next = files.segments.range(segment.base_offset + 1..).next().map_or(files.active, |(base, _)| *base);
-            let own = found.as_ref().ok().map(|found| {
-                let at = |offset| found.partition_point(|entry| entry.last_offset.0 < offset);
-                &found[at(segment.base_offset)..at(next)]
-            });
-            segment_transactions::store_closed(runtime, segment, own).await.map_err(failed)?;
-        }
-        Ok(found.unwrap_or_default())
-    }
-
-    /// Loads the newest segment's indexes as far as they are stated, and tells from where batches have to be read. After
-    /// an unclean end the sidecar begins anew where that is: which of its later entries reached the disk is unknown.
-    async fn load_indexes(
-        &self,
-        files: &mut Files,
-        settled: bool,
-        known: Option<ChecksumHeader>,
-        transactions: Option<IndexDigest>,
-    ) -> io::Result<u64> {
-        let (base, runtime) = (Offset(files.active), &self.volume.runtime);
-        let loaded = match &known {
-            Some(header) => segment_index::load(runtime, self.path, header, files.position).await?,
-            None => None,
-        };
-        let from = loaded.as_ref().and_then(|(offsets, _)| offsets.last()).map_or(0, |last| u64::from(last.position));
-        if let Some((offsets, times)) = loaded {
-            files.stated = IndexStatement {
-                covered_bytes: from,
-                offsets: IndexDigest::of(offsets.bytes()),
-                times: IndexDigest::of(times.bytes()),
-                max_timestamp_ms: times.last().map_or(-1, |last| last.timestamp_ms),
-            };
-            files.indexer = Indexer::resume(offsets, times, base, self.config.index_interval_bytes);
-        }
-        if files.segments.contains_key(&files.active) && (!settled || known.is_none()) {
-            let header = ChecksumHeader { transactions, ..ChecksumHeader::new(self.id, base, files.stated) };
-            let blocks = Some(from / BLOCK_BYTES as u64);
-            write_header(runtime, self.path, &header, blocks).await?;
-        }
-        Ok(from)
-    }
-
-    /// The indexes of a settled segment were made again: nothing would write them before the next append.
-    async fn store_indexes(&self, files: &mut Files, transactions: Option<IndexDigest>) -> io::Result<()> {
-        if files.indexer.covered_bytes() <= self.config.index_interval_bytes {
-            return Ok(());
-        }
-        files.stated = files.indexer.statement();
-        let header = ChecksumHeader::new(self.id, Offset(files.active), files.stated);
-        let header = ChecksumHeader { transactions, ..header };
-        segment_index::store(&self.volume.runtime, self.path, &files.indexer, &header).await
-    }
-
-    /// What `segment.ms` counts from: the largest timestamp of the newest segment's first batch, if it is in the file.
-    async fn first_timestamp(&self, files: &Files) -> io::Result<Option<i64>> {
-        if files.position < HEADER_BYTES as u64 {
-            return Ok(None);
-        }
-        let path = self.path.join(file_name(Offset(files.active), FileKind::Log));
-        let disk = self.volume.runtime.disk();
-        let file = disk.open(&path, OpenOptions::default()).await?;
-        let bytes = disk.read(&file, 0, HEADER_BYTES).await?;
-        Ok(BatchHeader::parse(&bytes).ok().map(|header| header.max_timestamp))
-    }
-
     async fn epochs(&self) -> Result<LeaderEpochs, StorageError> {
         let path = self.path.join(LEADER_EPOCH_FILE);
         let bytes = read_whole(&self.volume.runtime, &path).await.map_err(|error| self.failed(&error))?;
@@ -382,73 +242,6 @@ impl Opening<'_> {
         let bytes = read_whole(&self.volume.runtime, &path).await.map_err(|error| self.failed(&error))?;
         let state = ProducerState::from_snapshot(&bytes, offset, now_ms, expiration_ms);
         state.map_err(|error| error.in_file(path.display().to_string()))
-    }
-
-    /// Reads the newest segment from `position` to its end: every batch is checked, indexed and observed.
-    async fn scan_end(&self, state: &mut State, mut position: u64) -> Result<(), StorageError> {
-        let active = state.files.active;
-        let name = file_name(Offset(active), FileKind::Log);
-        let (end, residue) = (state.files.position, state.files.residue.clone());
-        let total = end + residue.len() as u64;
-        let runtime = &self.volume.runtime;
-        let file = match end {
-            0 => None,
-            _ => {
-                let open = runtime.disk().open(&self.path.join(&name), OpenOptions::default());
-                Some(open.await.map_err(|error| self.failed(&error))?)
-            }
-        };
-        let mut wanted = SCAN_BYTES;
-        while position < total {
-            let in_file = end.saturating_sub(position).min(wanted as u64) as usize;
-            let mut bytes = match &file {
-                Some(file) if in_file > 0 => {
-                    runtime.disk().read(file, position, in_file).await.map_err(|error| self.failed(&error))?
-                }
-                _ => bytes::BytesMut::new(),
-            };
-            if position + in_file as u64 >= end {
-                let skip = (position + in_file as u64 - end) as usize;
-                bytes.extend_from_slice(&residue[skip.min(residue.len())..]);
-            }
-            let consumed = self.scan_piece(state, &name, position, &bytes)?;
-            let at_end = position + bytes.len() as u64 >= total;
-            if at_end && consumed < bytes.len() {
-                let reason = "the last batch is not whole".to_owned();
-                return Err(self.corrupt(&name, position + consumed as u64, reason));
-            }
-            wanted = if consumed == 0 { wanted * 2 } else { SCAN_BYTES };
-            position += consumed as u64;
-        }
-        Ok(())
-    }
-
-    fn scan_piece(&self, state: &mut State, name: &str, position: u64, bytes: &[u8]) -> Result<usize, StorageError> {
-        let mut at = 0;
-        while at + HEADER_BYTES <= bytes.len() {
-            let damaged = |reason: String| self.corrupt(name, position + at as u64, reason);
-            BatchHeader::parse(&bytes[at..]).map_err(|error| damaged(error.to_string()))?;
-            let Ok(batch) = BatchView::parse(&bytes[at..]) else { break };
-            batch.verify_crc().map_err(|error| damaged(error.to_string()))?;
-            let header = &batch.header;
-            state.files.indexer.observe(IndexedBatch {
-                position: (position + at as u64) as u32,
-                bytes: header.size_bytes() as u32,
-                last_offset: Offset(header.last_offset()),
-                max_timestamp_ms: header.max_timestamp,
-            });
-            state.observe(&batch);
-            state.head.first_timestamp.get_or_insert(header.max_timestamp);
-            state.files.next_offset = header.last_offset() + 1;
-            at += header.size_bytes();
-        }
-        let files = &state.files;
-        state.head.bytes = files.position + files.residue.len() as u64;
-        state.head.index_entries = files.indexer.offsets.len() as u64;
-        if let Some(segment) = files.segments.get(&files.active) {
-            segment.max_timestamp.set(files.indexer.max_timestamp().timestamp_ms);
-        }
-        Ok(at)
     }
 
     /// Puts what the write-ahead log holds beyond the segments back into the tail. Returns the log end.
@@ -493,52 +286,4 @@ impl Opening<'_> {
 /// The entry was written after the last block was: the file has its exact length and nothing is carried.
 fn is_settled(synced: &SegmentSynced) -> bool {
     synced.residue.is_empty() && !synced.synced_bytes.is_multiple_of(BLOCK_BYTES as u64)
-}
-
-/// Makes a partition's directory, durably.
-async fn create_directory(runtime: &Runtime, root: &Path, path: &Path, topic_id: Uuid) -> io::Result<()> {
-    let disk = runtime.disk();
-    disk.create_directory_all(path).await?;
-    let file = path.join(PARTITION_METADATA);
-    let options = OpenOptions { write: true, create: true, ..Default::default() };
-    let file = disk.open(&file, options).await?;
-    let content = Bytes::from(format!("version: 0\ntopic_id: {topic_id}\n"));
-    disk.write(&file, vec![content], 0, Durability::Buffered, Lane::Background).await?;
-    disk.sync_data(&file, Lane::Background).await?;
-    disk.sync_directory(path).await?;
-    disk.sync_directory(root).await
-}
-
-/// The topic id in a partition's directory; `None` if it does not say.
-pub(crate) async fn read_topic_id(runtime: &Runtime, path: &Path) -> io::Result<Option<Uuid>> {
-    let bytes = read_whole(runtime, &path.join(PARTITION_METADATA)).await?;
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    Ok(text.lines().find_map(|line| line.strip_prefix("topic_id:")).and_then(|id| Uuid::parse(id.trim())))
-}
-
-/// A partition that was opened before has its directory, unless somebody took it away.
-async fn check_is_there(runtime: &Runtime, path: &Path) -> Result<(), StorageError> {
-    let found = runtime.disk().stat(&path.join(PARTITION_METADATA)).await;
-    match found {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(StorageError::Refused(format!("{} cannot be read: {error}", path.display())))
-        }
-        Ok(found) if found.bytes > 0 => Ok(()),
-        _ => Err(StorageError::Refused(format!(
-            "{} was in use and is missing or without its {PARTITION_METADATA}: put it back, or delete the topic",
-            path.display()
-        ))),
-    }
-}
-
-/// A directory of another incarnation of the topic must not be mistaken for this one.
-async fn check_topic_id(runtime: &Runtime, path: &Path, expected: Uuid) -> Result<(), StorageError> {
-    let file = path.join(PARTITION_METADATA).display().to_string();
-    let found = read_topic_id(runtime, path).await;
-    let found = found.map_err(|error| StorageError::Refused(format!("{file} cannot be read: {error}")))?;
-    if found == Some(expected) {
-        return Ok(());
-    }
-    let found = found.map_or("nothing".to_owned(), |id| id.to_string());
-    Err(StorageError::Refused(format!("{file} names topic id {found}, the metadata says {expected}")))
 }
