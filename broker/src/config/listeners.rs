@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::config::definition::split_list;
 use crate::config::settings::Settings;
+use crate::config::value::split_list;
 
 /// A place to listen on and what clients are told about it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::config::broker_config::BrokerConfig;
-use crate::config::definition::{ConfigError, Effect};
+use crate::config::definition::Effect;
 use crate::config::listeners::ListenerError;
 use crate::config::properties::{decode_properties, parse_properties};
 use crate::config::reasons::{NO_TIERING, REMOVED};
 use crate::config::settings::{Settings, Values};
 use crate::config::table;
+use crate::config::value::ConfigError;
 
 /// Settings a node can start with.
 #[derive(Debug, Clone)]

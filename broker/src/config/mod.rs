@@ -15,12 +15,14 @@ mod reasons;
 pub mod settings;
 pub mod table;
 pub mod topic_config;
+pub mod value;
 
 pub use broker_config::BrokerConfig;
 pub use cleaner_config::cleaner_config;
-pub use definition::{Check, Config, ConfigError, Effect, Kind, Synonym, Update, split_list};
+pub use definition::{Check, Config, Effect, Kind, Synonym, Update};
 pub use listeners::{Listener, ListenerError};
 pub use load::{LoadError, Loaded, load, nearest_name};
 pub use reasons::removed_topic_config;
 pub use settings::{Found, Settings, Source, Values};
 pub use topic_config::{TopicConfig, topic_config, topic_log_config};
+pub use value::{ConfigError, split_list};

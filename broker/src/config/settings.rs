@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::definition::{Config, Synonym, split_list};
+use crate::config::definition::{Config, Synonym};
 use crate::config::table;
+use crate::config::value::split_list;
 
 /// Names and values that were set.
 pub type Values = BTreeMap<String, String>;
