@@ -20,6 +20,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 pub mod timers;
+mod topic_hash;
 mod writer;
 
 pub use coordinator::GroupCoordinator;

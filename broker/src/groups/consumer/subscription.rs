@@ -8,6 +8,7 @@ use protocol::{ErrorCode, Uuid};
 
 use super::pattern::{Pattern, matching};
 use super::{ConsumerGroup, ConsumerRecord, Member, Turn};
+use crate::groups::topic_hash;
 use crate::metadata::MetadataImage;
 use crate::metadata::decide::ApiError;
 
@@ -81,21 +82,14 @@ impl ConsumerGroup {
             .collect()
     }
 
-    /// A number that changes when a subscribed topic appears, goes, is made anew or grows. (Kafka's own hash differs; who
-    /// brings a Kafka log along sees one rebalance more.)
+    /// A number that changes when a subscribed topic does.
     fn hash_of_topics(&self, image: &MetadataImage) -> i64 {
         let by_pattern = self.patterns.values().flat_map(|resolved| &resolved.topics);
         // Members mostly subscribe to the same: each list is looked at once.
         let lists: BTreeSet<&[String]> =
             self.members.values().map(|member| member.about.subscribed_topic_names.as_slice()).collect();
-        let names: BTreeSet<&String> = lists.into_iter().flatten().chain(by_pattern).collect();
-        let mut hash = Fnv::default();
-        for topic in names.into_iter().filter_map(|name| image.topic(name)) {
-            hash.add(&topic.id.0);
-            hash.add(topic.name.as_bytes());
-            hash.add(&(topic.partitions.len() as u64).to_be_bytes());
-        }
-        hash.finish()
+        let names: BTreeSet<&str> = lists.into_iter().flatten().chain(by_pattern).map(String::as_str).collect();
+        topic_hash::hash_of_topics(&names, image)
     }
 
     /// Matches the pattern a member has just brought, forgets the one that nobody has any more, and from time to time
@@ -197,28 +191,4 @@ fn names_topic(member: &Member, topic: &str) -> bool {
 
 fn version_of(image: &MetadataImage) -> i64 {
     image.next_offset.0
-}
-
-/// FNV-1a: small, and the same in every build, since the result is recorded.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Fnv {
-        Fnv(Fnv::BASIS)
-    }
-}
-
-impl Fnv {
-    const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-
-    fn add(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    /// Zero for nothing at all, as in Kafka.
-    fn finish(self) -> i64 {
-        if self.0 == Fnv::BASIS { 0 } else { self.0 as i64 }
-    }
 }
