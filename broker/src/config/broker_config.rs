@@ -1,6 +1,7 @@
 //! The broker's settings as plain fields, read from the table's names in one place.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use crate::config::listeners::{Listener, ListenerError, parse_listeners};
@@ -134,6 +135,34 @@ broker_config! {
     group_consumer_regex_refresh_interval_ms: i64 = |s| s.number("group.consumer.regex.refresh.interval.ms");
     /// `group.consumer.migration.policy`.
     group_consumer_migration_policy: String = |s| s.text("group.consumer.migration.policy");
+    /// `group.streams.max.size`.
+    group_streams_size_max: usize = |s| s.count("group.streams.max.size");
+    /// `group.streams.session.timeout.ms`.
+    group_streams_session_timeout_ms: i64 = |s| s.number("group.streams.session.timeout.ms");
+    /// `group.streams.min.session.timeout.ms` to `group.streams.max.session.timeout.ms`.
+    group_streams_session_timeout_ms_bounds: RangeInclusive<i64> = |s| bounds(s, "group.streams", "session.timeout.ms");
+    /// `group.streams.heartbeat.interval.ms`.
+    group_streams_heartbeat_interval_ms: i64 = |s| s.number("group.streams.heartbeat.interval.ms");
+    /// `group.streams.min.heartbeat.interval.ms` to `group.streams.max.heartbeat.interval.ms`.
+    group_streams_heartbeat_interval_ms_bounds: RangeInclusive<i64> = |s| bounds(s, "group.streams", "heartbeat.interval.ms");
+    /// `group.streams.initial.rebalance.delay.ms`.
+    group_streams_initial_rebalance_delay_ms: i64 = |s| s.number("group.streams.initial.rebalance.delay.ms");
+    /// `group.streams.assignment.interval.ms`.
+    group_streams_assignment_interval_ms: i64 = |s| s.number("group.streams.assignment.interval.ms");
+    /// `group.streams.min.assignment.interval.ms` to `group.streams.max.assignment.interval.ms`.
+    group_streams_assignment_interval_ms_bounds: RangeInclusive<i64> = |s| bounds(s, "group.streams", "assignment.interval.ms");
+    /// `group.streams.task.offset.interval.ms`.
+    group_streams_task_offset_interval_ms: i64 = |s| s.number("group.streams.task.offset.interval.ms");
+    /// `group.streams.min.task.offset.interval.ms`.
+    group_streams_task_offset_interval_ms_min: i64 = |s| s.number("group.streams.min.task.offset.interval.ms");
+    /// `group.streams.acceptable.recovery.lag`, in records.
+    group_streams_acceptable_recovery_lag: i64 = |s| s.number("group.streams.acceptable.recovery.lag");
+    /// `group.streams.num.standby.replicas`.
+    group_streams_standby_replicas: i64 = |s| s.number("group.streams.num.standby.replicas");
+    /// `group.streams.max.standby.replicas`.
+    group_streams_standby_replicas_max: i64 = |s| s.number("group.streams.max.standby.replicas");
+    /// `group.streams.rack.aware.assignment.tags`.
+    group_streams_rack_aware_tags: Vec<String> = |s| s.list("group.streams.rack.aware.assignment.tags");
     /// `offset.metadata.max.bytes`.
     offset_metadata_bytes_max: usize = |s| s.count("offset.metadata.max.bytes");
     /// `offsets.topic.num.partitions`.
@@ -177,6 +206,11 @@ broker_config! {
 
 fn int(settings: &Settings, name: &str) -> i32 {
     i32::try_from(settings.number(name)).unwrap_or_default()
+}
+
+/// From `{prefix}.min.{name}` to `{prefix}.max.{name}`.
+fn bounds(settings: &Settings, prefix: &str, name: &str) -> RangeInclusive<i64> {
+    settings.number(&format!("{prefix}.min.{name}"))..=settings.number(&format!("{prefix}.max.{name}"))
 }
 
 fn short(settings: &Settings, name: &str) -> i16 {

@@ -34,11 +34,11 @@ pub enum Reply {
 pub enum TimerKind {
     /// The named member (or pending member) must be heard of.
     Heartbeat(Rc<str>),
-    /// The join phase ends, or its initial delay is looked at again.
+    /// The join phase ends, or its initial delay is looked at again; that of a streams group is over.
     Join,
     /// Every member must have asked for its assignment.
     Sync,
-    /// The named member of a consumer group must have given up partitions.
+    /// The named member of a consumer group must have given up partitions, of a streams group tasks.
     Revocation(Rc<str>),
     /// The named classic member of a consumer group must have joined again.
     MemberJoin(Rc<str>),
@@ -87,7 +87,7 @@ pub enum Then {
         /// Who came back.
         replacement: Box<StaticReplacement>,
     },
-    /// A consumer group changed; refused, its records are owed and written with the next change.
+    /// A consumer or streams group changed; refused, its records are owed and written with the next change.
     Consumer,
     /// A classic member joined a consumer group: it is answered.
     ConsumerJoined {

@@ -1,5 +1,5 @@
-//! A group of any type. What the types have in common is asked here, by exhaustive match: a new type (share groups,
-//! streams groups) is a new variant, and the compiler shows what it must answer.
+//! A group of any type. What the types have in common is asked here, by exhaustive match: a new type (share groups) is a
+//! new variant, and the compiler shows what it must answer.
 
 use std::rc::Rc;
 
@@ -11,6 +11,10 @@ use super::classic::{CONSUMER_PROTOCOL_TYPE, ClassicGroup, ClassicState, Committ
 use super::consumer::ConsumerGroup;
 use super::offsets::CommittedOffset;
 use super::records::GroupRecord;
+use super::streams::StreamsGroup;
+
+/// The protocol type of streams groups in ListGroups.
+const STREAMS_PROTOCOL_TYPE: &str = "streams";
 
 /// A group of any type.
 #[derive(Debug)]
@@ -19,6 +23,8 @@ pub enum Group {
     Classic(ClassicGroup),
     /// The broker assigns (KIP-848).
     Consumer(ConsumerGroup),
+    /// The broker assigns the tasks of a Kafka Streams application (KIP-1071).
+    Streams(StreamsGroup),
 }
 
 /// From when on the age of a committed offset counts (OffsetExpirationConditionImpl.java).
@@ -38,6 +44,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.group_id(),
             Group::Consumer(group) => group.group_id(),
+            Group::Streams(group) => group.group_id(),
         }
     }
 
@@ -46,6 +53,7 @@ impl Group {
         match self {
             Group::Classic(_) => "classic",
             Group::Consumer(_) => "consumer",
+            Group::Streams(_) => "streams",
         }
     }
 
@@ -54,6 +62,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.state().name(),
             Group::Consumer(group) => group.state_name(),
+            Group::Streams(group) => group.state_name(),
         }
     }
 
@@ -62,6 +71,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.bytes(),
             Group::Consumer(group) => group.bytes(),
+            Group::Streams(group) => group.bytes(),
         }
     }
 
@@ -70,19 +80,25 @@ impl Group {
         match self {
             Group::Classic(group) => group.state() == ClassicState::Empty,
             Group::Consumer(group) => group.is_empty(),
+            Group::Streams(group) => group.is_empty(),
         }
     }
 
-    /// Whether `who` may commit offsets of these partitions now; `version` is that of OffsetCommit.
-    pub fn validate_offset_commit(
+    /// Whether `who` may commit offsets of these partitions (topic by name and id) now; `version` is that of OffsetCommit.
+    pub fn validate_offset_commit<'a>(
         &self,
         who: Committer<'_>,
         version: i16,
-        partitions: impl Iterator<Item = (Uuid, i32)>,
+        partitions: impl Iterator<Item = (&'a str, Uuid, i32)>,
     ) -> Result<(), ErrorCode> {
         match self {
             Group::Classic(group) => group.validate_offset_commit(who),
-            Group::Consumer(group) => group.validate_offset_commit(who, version, partitions),
+            Group::Consumer(group) => {
+                group.validate_offset_commit(who, version, partitions.map(|(_, id, number)| (id, number)))
+            }
+            Group::Streams(group) => {
+                group.validate_offset_commit(who, version, partitions.map(|(name, _, number)| (name, number)))
+            }
         }
     }
 
@@ -91,13 +107,14 @@ impl Group {
         match self {
             Group::Classic(_) => Ok(()),
             Group::Consumer(group) => group.validate_offset_fetch(member_id, epoch),
+            Group::Streams(group) => group.validate_offset_fetch(member_id, epoch),
         }
     }
 
     /// Whether offsets may be deleted one by one: of an empty group, or of consumers (then only of topics none reads).
     pub fn validate_offset_delete(&self) -> Result<(), ErrorCode> {
         match self {
-            Group::Consumer(_) => Ok(()),
+            Group::Consumer(_) | Group::Streams(_) => Ok(()),
             Group::Classic(group) => match group.state() {
                 ClassicState::Dead => Err(ErrorCode::GROUP_ID_NOT_FOUND),
                 ClassicState::Empty => Ok(()),
@@ -111,8 +128,8 @@ impl Group {
     /// Whether the group may be deleted.
     pub fn validate_delete(&self) -> Result<(), ErrorCode> {
         match self {
-            Group::Consumer(group) if group.is_empty() => Ok(()),
-            Group::Consumer(_) => Err(ErrorCode::NON_EMPTY_GROUP),
+            Group::Consumer(_) | Group::Streams(_) if self.is_empty() => Ok(()),
+            Group::Consumer(_) | Group::Streams(_) => Err(ErrorCode::NON_EMPTY_GROUP),
             Group::Classic(group) => match group.state() {
                 ClassicState::Dead => Err(ErrorCode::GROUP_ID_NOT_FOUND),
                 ClassicState::Empty => Ok(()),
@@ -128,13 +145,14 @@ impl Group {
         match self {
             Group::Classic(group) => group.is_subscribed_to(topic),
             Group::Consumer(group) => group.is_subscribed_to(topic),
+            Group::Streams(group) => group.is_subscribed_to(topic),
         }
     }
 
     /// From when on this group's offsets age.
     pub fn expiry_base(&self) -> ExpiryBase {
         match self {
-            Group::Consumer(_) => ExpiryBase::Commit,
+            Group::Consumer(_) | Group::Streams(_) => ExpiryBase::Commit,
             Group::Classic(group) if group.protocol_type().is_none() => ExpiryBase::Commit,
             Group::Classic(group) => match group.state() {
                 ClassicState::Empty => group.state_timestamp_ms().map_or(ExpiryBase::Commit, ExpiryBase::At),
@@ -151,6 +169,7 @@ impl Group {
         match self {
             Group::Classic(group) => vec![group.snapshot_record()],
             Group::Consumer(group) => group.snapshot_records(),
+            Group::Streams(group) => group.snapshot_records(),
         }
     }
 
@@ -159,6 +178,7 @@ impl Group {
         match self {
             Group::Classic(group) => vec![GroupRecord::Group { group_id: group.group_id().clone(), value: None }],
             Group::Consumer(group) => group.tombstones(),
+            Group::Streams(group) => group.tombstones(),
         }
     }
 
@@ -167,6 +187,7 @@ impl Group {
         let protocol_type = match self {
             Group::Classic(group) => group.protocol_type().unwrap_or_default(),
             Group::Consumer(_) => CONSUMER_PROTOCOL_TYPE,
+            Group::Streams(_) => STREAMS_PROTOCOL_TYPE,
         };
         ListedGroup {
             group_id: self.group_id().to_string(),

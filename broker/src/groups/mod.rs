@@ -17,6 +17,7 @@ pub mod records;
 pub mod route;
 pub mod settings;
 pub mod state;
+pub mod streams;
 #[cfg(test)]
 mod tests;
 pub mod timers;

@@ -14,6 +14,7 @@ use protocol::wire::{DecodeError, Message, Reader, Writer};
 
 use super::consumer::ConsumerRecord;
 use super::offsets::CommittedOffset;
+use super::streams::StreamsRecord;
 
 /// Key type of offsets before Kafka 0.9; read, never written.
 const LEGACY_OFFSET: i16 = 0;
@@ -46,6 +47,13 @@ pub enum GroupRecord {
         /// What it says.
         record: Box<ConsumerRecord>,
     },
+    /// A record of a streams group.
+    Streams {
+        /// The group.
+        group_id: Rc<str>,
+        /// What it says.
+        record: Box<StreamsRecord>,
+    },
     /// A classic group after a completed rebalance, or without members.
     Group {
         /// The group.
@@ -66,6 +74,11 @@ impl GroupRecord {
         GroupRecord::Consumer { group_id: group_id.clone(), record: Box::new(record) }
     }
 
+    /// A record of a streams group.
+    pub fn streams(group_id: &Rc<str>, record: StreamsRecord) -> GroupRecord {
+        GroupRecord::Streams { group_id: group_id.clone(), record: Box::new(record) }
+    }
+
     /// Size as a record of a batch, within a few bytes and never less.
     pub fn bytes(&self) -> usize {
         let frame = 40;
@@ -75,6 +88,7 @@ impl GroupRecord {
                 frame + group_id.len() + topic.len() + value
             }
             GroupRecord::Consumer { group_id, record } => frame + group_id.len() + record.bytes(),
+            GroupRecord::Streams { group_id, record } => frame + group_id.len() + record.bytes(),
             GroupRecord::Group { group_id, value } => {
                 let members = value.iter().flat_map(|value| &value.members);
                 let of_member = |m: &protocol::messages::classic_group_records::MemberMetadata| {
@@ -104,6 +118,7 @@ impl GroupRecord {
                 (typed(OFFSET, &key, 0), value.as_ref().map(encode_offset))
             }
             GroupRecord::Consumer { group_id, record } => record.encode(group_id),
+            GroupRecord::Streams { group_id, record } => record.encode(group_id),
             GroupRecord::Group { group_id, value } => {
                 let key = GroupMetadataKey { group: group_id.to_string() };
                 (typed(GROUP, &key, 0), value.as_ref().map(|value| typed(GROUP_VERSION, value, GROUP_VERSION)))
@@ -128,8 +143,11 @@ impl GroupRecord {
                 Ok(Some(GroupRecord::Group { group_id: key.group.into(), value }))
             }
             kind => {
-                let decoded = ConsumerRecord::decode(kind, &mut key, value.as_mut())?;
-                Ok(decoded.map(|(group_id, record)| GroupRecord::consumer(&group_id.into(), record)))
+                if let Some((group_id, record)) = ConsumerRecord::decode(kind, &mut key, value.as_mut())? {
+                    return Ok(Some(GroupRecord::consumer(&group_id.into(), record)));
+                }
+                let decoded = StreamsRecord::decode(kind, &mut key, value.as_mut())?;
+                Ok(decoded.map(|(group_id, record)| GroupRecord::streams(&group_id.into(), record)))
             }
         }
     }

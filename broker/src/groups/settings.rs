@@ -1,6 +1,7 @@
 //! The broker settings the group coordinator acts on.
 
 use super::consumer::Assignor;
+use super::streams::StreamsSettings;
 use super::writer::BATCH_BYTES_MAX;
 use crate::config::BrokerConfig;
 
@@ -80,6 +81,8 @@ pub struct GroupSettings {
     pub consumer_regex_refresh_interval_ms: i64,
     /// `group.consumer.migration.policy`.
     pub migration: Migration,
+    /// `group.streams.*`.
+    pub streams: StreamsSettings,
     /// Bound on what the groups and offsets of one `__consumer_offsets` partition may hold in memory. Beyond it new
     /// members and newly committed partitions are refused with COORDINATOR_NOT_AVAILABLE, which clients retry.
     pub state_bytes_max: usize,
@@ -106,6 +109,7 @@ impl GroupSettings {
             consumer_assignment_interval_ms: config.group_consumer_assignment_interval_ms,
             consumer_regex_refresh_interval_ms: config.group_consumer_regex_refresh_interval_ms,
             migration: Migration::of(&config.group_consumer_migration_policy),
+            streams: StreamsSettings::of(config),
             ..GroupSettings::default()
         }
     }
@@ -136,6 +140,7 @@ impl Default for GroupSettings {
             consumer_assignment_interval_ms: 1_000,
             consumer_regex_refresh_interval_ms: 600_000,
             migration: Migration::Bidirectional,
+            streams: StreamsSettings::default(),
             state_bytes_max: 64 * 1024 * 1024,
             batch_bytes_max: BATCH_BYTES_MAX,
         }

@@ -2,7 +2,7 @@
 
 use crate::config::definition::Check::{Any, AtLeast, AutoOffsetReset, Distinct, OneOf};
 use crate::config::definition::{Config, boolean, int, list, long, same, string};
-use crate::config::reasons::{CORES, NO_SHARE_GROUPS, NO_STREAMS_GROUPS};
+use crate::config::reasons::{CORES, NO_SHARE_GROUPS, NO_WARMUP_TASKS, ONE_ASSIGNOR};
 
 pub(super) const CONFIGS: &[Config] = &[
     int(
@@ -91,19 +91,17 @@ pub(super) const CONFIGS: &[Config] = &[
         .synonyms(&[same("group.share.session.timeout.ms")])
         .ignored(NO_SHARE_GROUPS),
     long("streams.acceptable.recovery.lag", Some("10000"), AtLeast(0), "Lag below which a task counts as caught up.")
-        .synonyms(&[same("group.streams.acceptable.recovery.lag")])
-        .ignored(NO_STREAMS_GROUPS),
+        .synonyms(&[same("group.streams.acceptable.recovery.lag")]),
     int(
         "streams.assignment.interval.ms",
         Some("1000"),
         AtLeast(0),
         "Shortest time between two assignments of the group.",
     )
-    .synonyms(&[same("group.streams.assignment.interval.ms")])
-    .ignored(NO_STREAMS_GROUPS),
+    .synonyms(&[same("group.streams.assignment.interval.ms")]),
     string("streams.assignor.name", None, Any, "Assignor of the group.")
         .synonyms(&[same("group.streams.assignors")])
-        .ignored(NO_STREAMS_GROUPS),
+        .ignored(ONE_ASSIGNOR),
     boolean(
         "streams.assignor.offload.enable",
         Some("true"),
@@ -111,31 +109,25 @@ pub(super) const CONFIGS: &[Config] = &[
         "Whether assignors run outside the coordinator's thread.",
     )
     .synonyms(&[same("group.streams.assignor.offload.enable")])
-    .ignored(NO_STREAMS_GROUPS),
+    .ignored(CORES),
     int("streams.heartbeat.interval.ms", Some("5000"), AtLeast(1), "Heartbeat interval of the group.")
-        .synonyms(&[same("group.streams.heartbeat.interval.ms")])
-        .ignored(NO_STREAMS_GROUPS),
+        .synonyms(&[same("group.streams.heartbeat.interval.ms")]),
     int("streams.initial.rebalance.delay.ms", Some("3000"), AtLeast(0), "How long a new group waits for more members.")
-        .synonyms(&[same("group.streams.initial.rebalance.delay.ms")])
-        .ignored(NO_STREAMS_GROUPS),
+        .synonyms(&[same("group.streams.initial.rebalance.delay.ms")]),
     int("streams.num.standby.replicas", Some("0"), AtLeast(0), "Standby copies of each stateful task.")
-        .synonyms(&[same("group.streams.num.standby.replicas")])
-        .ignored(NO_STREAMS_GROUPS),
+        .synonyms(&[same("group.streams.num.standby.replicas")]),
     int("streams.num.warmup.replicas", Some("2"), AtLeast(0), "Tasks that may warm up at a time.")
         .synonyms(&[same("group.streams.num.warmup.replicas")])
-        .ignored(NO_STREAMS_GROUPS),
+        .ignored(NO_WARMUP_TASKS),
     list("streams.rack.aware.assignment.tags", Some(""), Distinct, "Client tags used to spread standby tasks.")
-        .synonyms(&[same("group.streams.rack.aware.assignment.tags")])
-        .ignored(NO_STREAMS_GROUPS),
+        .synonyms(&[same("group.streams.rack.aware.assignment.tags")]),
     int("streams.session.timeout.ms", Some("45000"), AtLeast(1), "Session timeout of the group.")
-        .synonyms(&[same("group.streams.session.timeout.ms")])
-        .ignored(NO_STREAMS_GROUPS),
+        .synonyms(&[same("group.streams.session.timeout.ms")]),
     int(
         "streams.task.offset.interval.ms",
         Some("60000"),
         AtLeast(1),
         "How often members report the offsets of their tasks.",
     )
-    .synonyms(&[same("group.streams.task.offset.interval.ms")])
-    .ignored(NO_STREAMS_GROUPS),
+    .synonyms(&[same("group.streams.task.offset.interval.ms")]),
 ];

@@ -25,7 +25,8 @@ impl ListFilter {
     /// From the request's own lists.
     pub fn new(states: &[String], types: &[String]) -> ListFilter {
         ListFilter {
-            states: states.iter().map(|state| state.trim().to_lowercase()).collect(),
+            // Kafka knows "NotReady" by this other name only.
+            states: states.iter().map(|state| state.trim().to_lowercase().replace("not_ready", "notready")).collect(),
             types: types.iter().map(|name| name.to_lowercase()).collect(),
         }
     }
@@ -92,7 +93,11 @@ impl GroupState {
         groups: &mut Vec<Group>,
         effects: &mut Effects,
     ) {
-        let Some(group) = self.remove(group_id) else { return };
+        let Some(mut group) = self.remove(group_id) else { return };
+        if let Group::Streams(group) = &mut group {
+            // Its timer ends here; should the group come back, the next member sets another.
+            group.stop_waiting();
+        }
         records.extend(group.tombstones());
         effects.cancel_timer(group.group_id(), TimerKind::Join);
         effects.cancel_timer(group.group_id(), TimerKind::Sync);

@@ -84,6 +84,7 @@ impl GroupState {
                 Ok(true)
             }
             None => Err(not_found(format!("Consumer group {group_id} not found."))),
+            Some(Group::Streams(_)) => Err(not_found(format!("Group {group_id} is not a consumer group."))),
             Some(Group::Classic(_)) if !joins => Err(not_found(format!("Group {group_id} is not a consumer group."))),
             Some(Group::Classic(group)) => {
                 crate::groups::consumer::check_join(event)?;
@@ -133,7 +134,7 @@ impl GroupState {
         let request = event.request;
         let leaving = match self.groups.get(request.group_id.as_str()) {
             Some(Group::Consumer(group)) => group.leaving(request)?,
-            Some(Group::Classic(_)) => {
+            Some(Group::Classic(_) | Group::Streams(_)) => {
                 return Err(not_found(format!("Group {} is not a consumer group.", request.group_id)));
             }
             None => return Err(not_found(format!("Group {} not found.", request.group_id))),
@@ -220,7 +221,7 @@ impl GroupState {
             Some(Group::Consumer(group)) => {
                 group.downgrades_by_replacing(event.group_instance_id.as_deref(), &self.settings)
             }
-            Some(Group::Classic(_)) | None => false,
+            Some(Group::Classic(_) | Group::Streams(_)) | None => false,
         };
         let result = self.join_classic_member(group_id, event, downgrade, now_ms, effects, &mut records);
         let Ok(joined) = result else {
@@ -231,7 +232,7 @@ impl GroupState {
         if downgrade {
             let rebalance = match self.groups.get(group_id) {
                 Some(Group::Consumer(group)) => group.assignment_epoch() < group.epoch(),
-                Some(Group::Classic(_)) | None => false,
+                Some(Group::Classic(_) | Group::Streams(_)) | None => false,
             };
             self.downgrade(group_id, &BTreeSet::new(), rebalance, now_ms, effects, &mut records);
         }
@@ -370,7 +371,9 @@ impl GroupState {
         };
         match self.groups.get(group_id) {
             Some(Group::Consumer(group)) => group.describe(&self.settings, image),
-            Some(Group::Classic(_)) => refused(format!("Group {group_id} is not a consumer group.")),
+            Some(Group::Classic(_) | Group::Streams(_)) => {
+                refused(format!("Group {group_id} is not a consumer group."))
+            }
             None => refused(format!("Group {group_id} not found.")),
         }
     }

@@ -8,7 +8,7 @@ use protocol::messages::{HeartbeatRequest, JoinGroupRequest};
 
 use super::GroupState;
 use crate::groups::classic::{ClassicGroup, JoinEvent, SyncEvent};
-use crate::groups::effects::{Effects, Then};
+use crate::groups::effects::{Effects, Then, TimerKind};
 use crate::groups::group::Group;
 use crate::groups::settings::GroupSettings;
 
@@ -28,23 +28,26 @@ impl GroupState {
     /// A member wants to join. A newcomer brings its group into being; a known member of an unknown group does not.
     pub fn join(&mut self, group_id: &str, event: &JoinEvent, now_ms: i64, effects: &mut Effects) {
         let newcomer = event.member_id().is_empty();
-        let consumers = match self.groups.get(group_id) {
-            Some(Group::Consumer(group)) => Some(group.is_empty()),
-            Some(Group::Classic(_)) | None => None,
-        };
         if newcomer && !self.has_room(event.bytes()) {
             return effects.refuse_join(event.token(), "", ErrorCode::COORDINATOR_NOT_AVAILABLE);
         }
-        if consumers == Some(false) {
-            return self.join_consumer_group(group_id, event, now_ms, effects);
+        match self.groups.get(group_id) {
+            Some(Group::Consumer(group)) if !group.is_empty() => {
+                return self.join_consumer_group(group_id, event, now_ms, effects);
+            }
+            Some(Group::Streams(group)) if !group.is_empty() => {
+                return effects.refuse_join(event.token(), "", ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
+            }
+            _ => {}
         }
-        let created = consumers.is_some() || !self.groups.contains_key(group_id);
+        let created = !matches!(self.groups.get(group_id), Some(Group::Classic(_)));
         if created && !newcomer {
             return effects.refuse_join(event.token(), event.member_id(), ErrorCode::UNKNOWN_MEMBER_ID);
         }
         if created {
-            // A consumer group without members ends here.
+            // A consumer or streams group without members ends here.
             let mut records = self.take_owed(group_id);
+            effects.cancel_timer(&group_id.into(), TimerKind::Join);
             records.extend(self.remove(group_id).iter().flat_map(Group::tombstones));
             self.append_group_records(records, Then::Consumer, effects);
             self.insert(Group::Classic(ClassicGroup::new(group_id.into(), now_ms)));
@@ -100,7 +103,7 @@ impl GroupState {
                 request.generation_id,
                 effects,
             ),
-            None => ErrorCode::UNKNOWN_MEMBER_ID,
+            Some(Group::Streams(_)) | None => ErrorCode::UNKNOWN_MEMBER_ID,
         }
     }
 

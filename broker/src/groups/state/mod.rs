@@ -11,6 +11,7 @@ mod offsets;
 mod owed;
 mod replay;
 mod spanning;
+mod streams;
 mod transactions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -142,6 +143,7 @@ impl GroupState {
     /// A timer went off. One that was set for a group or member no longer there does nothing.
     pub fn timer(&mut self, key: &TimerKey, now_ms: i64, effects: &mut Effects) {
         self.consumer_timer(&key.group_id, &key.kind, now_ms, effects);
+        self.streams_timer(&key.group_id, &key.kind, now_ms, effects);
         self.with_classic(&key.group_id, now_ms, effects, |group, step| match &key.kind {
             TimerKind::Heartbeat(member_id) => group.heartbeat_timer(member_id, step),
             TimerKind::Join => group.join_timer(step),
@@ -195,7 +197,7 @@ impl GroupState {
             match group {
                 Group::Classic(group) => group.bury(error_code, &mut step),
                 // Its members wait for nothing; those of the classic protocol are parked here.
-                Group::Consumer(_) => {}
+                Group::Consumer(_) | Group::Streams(_) => {}
             }
         }
         for (token, parked) in std::mem::take(&mut self.parked) {

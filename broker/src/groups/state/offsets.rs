@@ -285,8 +285,10 @@ fn committed(
     }
 }
 
-fn partitions_of(topics: &[TopicToCommit]) -> impl Iterator<Item = (Uuid, i32)> + '_ {
-    topics.iter().flat_map(|topic| topic.partitions.iter().map(|commit| (topic.topic_id, commit.partition)))
+fn partitions_of(topics: &[TopicToCommit]) -> impl Iterator<Item = (&str, Uuid, i32)> + '_ {
+    topics
+        .iter()
+        .flat_map(|topic| topic.partitions.iter().map(|commit| (topic.name.as_str(), topic.topic_id, commit.partition)))
 }
 
 /// Memory a commit may add, roughly.

@@ -9,6 +9,7 @@ use crate::groups::consumer::{ConsumerKey, ConsumerRecord};
 use crate::groups::effects::{Effects, Then};
 use crate::groups::group::Group;
 use crate::groups::records::GroupRecord;
+use crate::groups::streams::{StreamsKey, StreamsRecord};
 
 /// What a refused record was about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,6 +18,8 @@ pub(super) enum OwedKey {
     Classic,
     /// A record of a consumer group.
     Consumer(ConsumerKey),
+    /// A record of a streams group.
+    Streams(StreamsKey),
 }
 
 impl GroupState {
@@ -43,6 +46,7 @@ impl GroupState {
             let (group_id, key) = match record {
                 GroupRecord::Group { group_id, .. } => (group_id, OwedKey::Classic),
                 GroupRecord::Consumer { group_id, record } => (group_id, OwedKey::Consumer(record.key())),
+                GroupRecord::Streams { group_id, record } => (group_id, OwedKey::Streams(record.key())),
                 GroupRecord::Offset { .. } => continue,
             };
             self.owed.entry(group_id.clone()).or_default().insert(key);
@@ -64,13 +68,19 @@ impl GroupState {
                 (OwedKey::Consumer(key), Some(Group::Consumer(group))) => {
                     group.record_of(key).map(|record| GroupRecord::consumer(group_id, record))
                 }
-                (OwedKey::Classic | OwedKey::Consumer(_), _) => None,
+                (OwedKey::Streams(key), Some(Group::Streams(group))) => {
+                    group.record_of(key).map(|record| GroupRecord::streams(group_id, record))
+                }
+                (OwedKey::Classic | OwedKey::Consumer(_) | OwedKey::Streams(_), _) => None,
             };
             match (record, key) {
                 (Some(record), _) => there.push(record),
                 (None, OwedKey::Classic) => gone.push(GroupRecord::Group { group_id: group_id.clone(), value: None }),
                 (None, OwedKey::Consumer(key)) => {
                     gone.push(GroupRecord::consumer(group_id, ConsumerRecord::tombstone(key)));
+                }
+                (None, OwedKey::Streams(key)) => {
+                    gone.push(GroupRecord::streams(group_id, StreamsRecord::tombstone(key)));
                 }
             }
         }

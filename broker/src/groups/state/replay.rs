@@ -8,6 +8,7 @@ use crate::groups::consumer::{ConsumerGroup, ConsumerRecord};
 use crate::groups::effects::Effects;
 use crate::groups::group::Group;
 use crate::groups::records::GroupRecord;
+use crate::groups::streams::{StreamsGroup, StreamsRecord};
 
 impl GroupState {
     /// Takes in one record of the log, in order, while the partition is loaded.
@@ -31,6 +32,7 @@ impl GroupState {
                 }
             }
             GroupRecord::Consumer { group_id, record } => self.replay_consumer(&group_id, &record),
+            GroupRecord::Streams { group_id, record } => self.replay_streams(&group_id, &record),
         }
     }
 
@@ -54,6 +56,25 @@ impl GroupState {
         }
     }
 
+    fn replay_streams(&mut self, group_id: &Rc<str>, record: &StreamsRecord) {
+        let known = matches!(self.groups.get(group_id), Some(Group::Streams(_)));
+        if record.is_tombstone() && !known {
+            return;
+        }
+        if *record == StreamsRecord::Epoch(None) {
+            self.remove(group_id);
+            return;
+        }
+        if !known {
+            self.insert(Group::Streams(StreamsGroup::new(group_id.clone())));
+        }
+        if let Some(Group::Streams(group)) = self.groups.get_mut(group_id) {
+            self.group_bytes -= group.bytes();
+            group.apply(record);
+            self.group_bytes += group.bytes();
+        }
+    }
+
     /// The log was read to its end: sessions begin anew.
     pub fn loaded(&mut self, now_ms: i64, effects: &mut Effects) {
         // A group that was converted, and the record of what it became was refused: its offsets are all there is.
@@ -65,6 +86,7 @@ impl GroupState {
         let group_ids: Vec<Rc<str>> = self.groups.keys().cloned().collect();
         for group_id in group_ids {
             self.with_consumer(&group_id, now_ms, effects, &mut Vec::new(), |group, turn| group.loaded(turn));
+            self.with_streams(&group_id, now_ms, effects, &mut Vec::new(), |group, turn| group.loaded(turn));
             self.with_classic(&group_id, now_ms, effects, |group, step: &mut Step<'_>| group.loaded(step));
         }
         self.mend_unfinished(now_ms, effects);

@@ -9,6 +9,10 @@ mod migration;
 mod offsets;
 mod random;
 mod replay;
+mod streams;
+mod streams_client;
+mod streams_random;
+mod streams_wrong_use;
 mod wrong_use;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -343,7 +347,7 @@ impl World {
     pub fn group(&self) -> &ClassicGroup {
         match self.state.group(GROUP) {
             Some(Group::Classic(group)) => group,
-            Some(Group::Consumer(_)) => panic!("the group is a consumer group"),
+            Some(group) => panic!("the group is a {} group", group.type_name()),
             None => panic!("the group is gone"),
         }
     }
