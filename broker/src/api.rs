@@ -105,6 +105,8 @@ pub const APIS: &[Api] = &[
     row!(ConsumerGroupDescribe, Alone, consumer_group_describe::handle),
     row!(ListConfigResources, Alone, list_config_resources::handle),
     row!(DescribeTopicPartitions, Alone, describe_topic_partitions::handle),
+    row!(StreamsGroupHeartbeat, Alone, streams_group_heartbeat::handle),
+    row!(StreamsGroupDescribe, Alone, streams_group_describe::handle),
 ];
 
 impl Api {

@@ -149,9 +149,9 @@ mod tests {
             rows.into_iter().map(|row| (row.name, row.min_version_level, row.max_version_level)).collect::<Vec<_>>()
         };
         let row = |name: &str, level: i16| (name.to_owned(), level, level);
-        assert_eq!(levels(&image), [row("group.version", 1), row("transaction.version", 2)]);
+        assert_eq!(levels(&image), [row("group.version", 1), row("streams.version", 1), row("transaction.version", 2)]);
         image.features = [("group.version".to_owned(), 0), ("transaction.version".to_owned(), 1)].into();
-        assert_eq!(levels(&image), [row("transaction.version", 1)]);
+        assert_eq!(levels(&image), [row("streams.version", 1), row("transaction.version", 1)]);
     }
 
     #[test]

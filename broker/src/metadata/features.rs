@@ -19,6 +19,9 @@ pub struct Feature {
 /// KIP-848 consumer groups, from level 1 on.
 pub const GROUP_VERSION: Feature = Feature { name: "group.version", level_min: 0, level_max: 1, level_default: 1 };
 
+/// KIP-1071 streams groups, from level 1 on.
+pub const STREAMS_VERSION: Feature = Feature { name: "streams.version", level_min: 0, level_max: 1, level_default: 1 };
+
 /// Levels of the transaction protocol; clients follow KIP-890 at level 2.
 const TRANSACTIONS: Feature = Feature {
     name: "transaction.version",
@@ -27,9 +30,9 @@ const TRANSACTIONS: Feature = Feature {
     level_default: TRANSACTION_VERSION,
 };
 
-/// All of them. Kafka's `share.version` and `streams.version` join with the protocols they stand for; until then their
-/// absence sends clients to the protocols that are served.
-pub const FEATURES: &[Feature] = &[GROUP_VERSION, TRANSACTIONS];
+/// All of them. Kafka's `share.version` joins with the protocol it stands for; until then its absence sends clients to the
+/// protocols that are served.
+pub const FEATURES: &[Feature] = &[GROUP_VERSION, STREAMS_VERSION, TRANSACTIONS];
 
 impl Feature {
     /// The feature of this name.
