@@ -212,6 +212,13 @@ pub const METRICS: &[Metric] = &[
     ),
     metric(
         Gauge,
+        "kafka_server_group_coordinator_metrics_streams_group_count",
+        Unit::Count,
+        &["state"],
+        "Streams groups by state.",
+    ),
+    metric(
+        Gauge,
         "kafka_coordinator_group_groupmetadatamanager_numgroups",
         Unit::Count,
         &[],

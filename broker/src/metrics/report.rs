@@ -17,6 +17,13 @@ pub const TOPICS_MAX: usize = 1_000;
 /// Partitions that have series of their own, of those topics.
 pub const PARTITIONS_MAX: usize = 5_000;
 
+/// Types of groups, and the metric that counts each by state.
+const GROUP_COUNTS: [(&str, &str); 3] = [
+    ("classic", "kafka_server_group_coordinator_metrics_classic_group_count"),
+    ("consumer", "kafka_server_group_coordinator_metrics_consumer_group_count"),
+    ("streams", "kafka_server_group_coordinator_metrics_streams_group_count"),
+];
+
 /// Where a partition's log begins and ends, and its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogFigures {
@@ -150,14 +157,11 @@ impl Report {
             |wanted: &str| self.groups.iter().filter(move |((kind, _), _)| kind == wanted).collect::<Vec<_>>();
         let sum = |rows: &[(&(String, String), &u64)]| rows.iter().map(|(_, count)| **count).sum::<u64>();
         page.metric("kafka_server_group_coordinator_metrics_group_count");
-        for protocol in ["classic", "consumer"] {
+        for (protocol, _) in GROUP_COUNTS {
             page.sample(&[("protocol", protocol)], sum(&of_type(protocol)));
         }
-        for protocol in ["classic", "consumer"] {
-            page.metric(match protocol {
-                "classic" => "kafka_server_group_coordinator_metrics_classic_group_count",
-                _ => "kafka_server_group_coordinator_metrics_consumer_group_count",
-            });
+        for (protocol, metric) in GROUP_COUNTS {
+            page.metric(metric);
             for ((_, state), count) in of_type(protocol) {
                 page.sample(&[("state", state)], *count);
             }
@@ -215,7 +219,9 @@ mod tests {
             )]),
             requests: BTreeMap::from([((0, 9), 2)]),
             errors: BTreeMap::from([((1, 6), messages)]),
-            groups: BTreeMap::from([(("classic".to_owned(), "Stable".to_owned()), 1)]),
+            groups: [("classic", "Stable"), ("streams", "NotReady")]
+                .map(|(kind, state)| ((kind.to_owned(), state.to_owned()), 1))
+                .into(),
             offsets: 3,
             activity: GroupActivity { rebalances: 1, offset_commits: 5 },
         }
@@ -237,6 +243,8 @@ mod tests {
             "kafka_network_requestmetrics_errors_total{request=\"Fetch\",error=\"NOT_LEADER_OR_FOLLOWER\"} 7",
             "kafka_server_group_coordinator_metrics_group_count{protocol=\"classic\"} 3",
             "kafka_server_group_coordinator_metrics_group_count{protocol=\"consumer\"} 0",
+            "kafka_server_group_coordinator_metrics_group_count{protocol=\"streams\"} 3",
+            "kafka_server_group_coordinator_metrics_streams_group_count{state=\"NotReady\"} 3",
             "kafka_server_group_coordinator_metrics_classic_group_count{state=\"Stable\"} 3",
             "kafka_coordinator_group_groupmetadatamanager_numoffsets 9",
             "kafka_server_group_coordinator_metrics_offset_commit_count 15",
