@@ -86,8 +86,8 @@ fn delete_here(shard: Rc<Shard>, change: Arc<ImageChange>, _: Arc<MetadataImage>
     Box::pin(async move {
         for &id in change.deleted.iter().filter(|&&id| shard.owner_of(id) == shard.core()) {
             shard.set_partition(id, None);
-            shard.groups().close(&shard, id);
-            shard.transactions().close(id);
+            shard.groups().homes().close(&shard, id);
+            shard.transactions().close(&shard, id);
             if let Err(error) = shard.engine().delete_log(id).await {
                 tracing::error!(topic_id = %id.topic_id, partition = id.partition, %error, "a log cannot be deleted");
             }

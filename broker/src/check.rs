@@ -9,6 +9,7 @@ use storage::directory;
 use storage::runtime::backend::Backend;
 use storage::runtime::core;
 
+use crate::coordinator::InternalRecord;
 use crate::groups::OFFSETS_TOPIC;
 use crate::groups::records::GroupRecord;
 use crate::metadata::METADATA_LOG_ID;

@@ -14,6 +14,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod context;
+pub mod coordinator;
 pub mod delayed;
 pub mod error;
 pub mod failures;

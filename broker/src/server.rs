@@ -276,7 +276,7 @@ async fn bring_up(
     }
     on_each(shards, |shard| {
         shard.runtime().spawn(housekeeping::run(shard.clone()));
-        shard.groups().open_all(shard);
+        shard.groups().homes().open_all(shard);
         shard.transactions().open_all(shard);
         shard.runtime().spawn(crate::transactions::coordinator::keep_time(shard.clone()));
         Box::pin(std::future::ready(()))
@@ -373,8 +373,8 @@ async fn drain(shards: &ShardHandle) {
         Box::pin(async move {
             shard.stopping().set();
             // Members that wait for others would hold up their connections.
-            shard.groups().close_all(&shard);
-            shard.transactions().close_all();
+            shard.groups().homes().close_all(&shard);
+            shard.transactions().close_all(&shard);
             let closing = shard.connections().clone();
             if shard.runtime().timeout(DRAIN_MAX, closing.close_all()).await.is_none() {
                 let left = closing.len();

@@ -31,7 +31,7 @@ use crate::net::open::OpenConnections;
 use crate::partition::Partition;
 use crate::producer_ids::ProducerIds;
 use crate::quotas::QuotaCounters;
-use crate::transactions::TransactionCoordinator;
+use crate::transactions::TransactionHomes;
 
 pub use mailbox::{Mailbox, ShardClosed, ShardHandle, core_of};
 
@@ -99,7 +99,7 @@ pub struct Shard {
     fetch_sessions: RefCell<FetchSessions>,
     producer_ids: ProducerIds,
     groups: GroupCoordinator,
-    transactions: TransactionCoordinator,
+    transactions: TransactionHomes,
     api_metrics: ApiMetrics,
     /// Of partitions this core had.
     retired_traffic: Traffic,
@@ -124,7 +124,7 @@ impl Shard {
             fetch_sessions: RefCell::new(FetchSessions::new(fetch_sessions_max)),
             producer_ids: ProducerIds::default(),
             groups: GroupCoordinator::default(),
-            transactions: TransactionCoordinator::default(),
+            transactions: TransactionHomes::default(),
             api_metrics: ApiMetrics::new(),
             retired_traffic: Traffic::default(),
             quotas: QuotaCounters::default(),
@@ -223,8 +223,8 @@ impl Shard {
         &self.groups
     }
 
-    /// The coordinator of the transactional ids whose `__transaction_state` partition this core owns.
-    pub fn transactions(&self) -> &TransactionCoordinator {
+    /// The `__transaction_state` partitions this core owns, with their transactional ids.
+    pub fn transactions(&self) -> &TransactionHomes {
         &self.transactions
     }
 

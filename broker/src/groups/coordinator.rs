@@ -1,12 +1,13 @@
 //! One core's coordinator: carries out what the state machines of its `__consumer_offsets` partitions ask for.
 //!
-//! A request comes in on the core that owns its group's partition ([`super::route`]), changes the state there and then,
-//! and what it asks for is done at once, but for appends, which the partition's writer gathers ([`super::home`]). There
-//! is one timer task a core, and it sleeps until the earliest deadline of all groups.
+//! A request comes in on the core that owns its group's partition ([`Homes::at`]), changes the state there and then,
+//! and what it asks for is done at once, but for appends, which the partition's writer gathers. There is one timer task a
+//! core, and it sleeps until the earliest deadline of all groups.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{ErrorCode, Uuid};
@@ -14,13 +15,21 @@ use storage::LogId;
 use storage::runtime::Monotonic;
 use tokio::sync::{Notify, oneshot};
 
-use super::OFFSETS_TOPIC;
 use super::effects::{Append, Effects, Reply, Then, TimerKey, Token};
-use super::home::{Home, Settled};
+use super::settings::GroupSettings;
+use super::state::GroupState;
 use super::timers::Timers;
-
+use crate::config::BrokerConfig;
+use crate::coordinator::{Driven, Home, Homes, Settled};
+use crate::metadata::MetadataImage;
 use crate::metrics::GroupActivity;
 use crate::shard::Shard;
+use crate::transactions::markers::Marker;
+
+/// A `__consumer_offsets` partition on its core.
+pub type GroupHome = Home<GroupState>;
+/// The `__consumer_offsets` partitions of a core, and the way to a group.
+pub type GroupHomes = Homes<GroupState>;
 
 /// What goes off at a moment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,10 +48,21 @@ impl Alarm {
     }
 }
 
+/// Settings of the groups, and what they were made of.
+#[derive(Default)]
+struct SettingsInForce {
+    settings: Rc<GroupSettings>,
+    config: Option<Arc<BrokerConfig>>,
+}
+
 /// The group coordinator of one core.
 #[derive(Default)]
 pub struct GroupCoordinator {
-    homes: RefCell<BTreeMap<LogId, Rc<Home>>>,
+    homes: GroupHomes,
+    settings: RefCell<SettingsInForce>,
+    /// Metadata without topics: a state machine has the metadata in force only while it changes, so that a partition that
+    /// nobody asks for does not keep an old one.
+    nothing: Arc<MetadataImage>,
     alarms: RefCell<Timers<Alarm>>,
     /// The earliest alarm is another one than before.
     alarms_changed: Notify,
@@ -54,61 +74,27 @@ pub struct GroupCoordinator {
 }
 
 impl GroupCoordinator {
-    /// The groups of a partition this core owns; its log is read when it is asked for the first time. NOT_COORDINATOR
-    /// if this core does not have the partition.
-    pub fn home(&self, shard: &Rc<Shard>, id: LogId) -> Result<Rc<Home>, ErrorCode> {
-        if let Some(home) = self.homes.borrow().get(&id) {
-            return Ok(home.clone());
-        }
-        if shard.stopping().is_set() {
-            return Err(ErrorCode::NOT_COORDINATOR);
-        }
-        let partition = shard.leader(id).map_err(|_| ErrorCode::NOT_COORDINATOR)?;
-        let home = Home::open(shard, partition);
-        self.homes.borrow_mut().insert(id, home.clone());
-        Ok(home)
+    /// The partitions of this core.
+    pub fn homes(&self) -> &GroupHomes {
+        &self.homes
     }
 
-    /// Begins to read every `__consumer_offsets` partition of this core, so that sessions and retention go on after a
-    /// start even if nobody asks.
-    pub fn open_all(&self, shard: &Rc<Shard>) {
-        let image = shard.image();
-        let ids = image.topic(OFFSETS_TOPIC).into_iter().flat_map(|topic| topic.log_ids());
-        for id in ids.filter(|id| shard.owner_of(*id) == shard.core()) {
-            if let Err(error_code) = self.home(shard, id) {
-                tracing::warn!(partition = id.partition, %error_code, "groups of this partition are not served");
-            }
+    /// The settings in force.
+    pub fn settings(&self, shard: &Shard) -> Rc<GroupSettings> {
+        let config = shard.config();
+        let mut in_force = self.settings.borrow_mut();
+        if in_force.config.as_ref().is_none_or(|made_of| !Arc::ptr_eq(made_of, &config)) {
+            *in_force = SettingsInForce { settings: Rc::new(GroupSettings::of(&config)), config: Some(config) };
         }
+        in_force.settings.clone()
     }
 
     /// Topics were deleted: offsets committed for them are forgotten. Not waited for: a later look for offsets past
     /// their retention finds what a crash in between leaves.
     pub fn topics_deleted(&self, shard: &Rc<Shard>, topics: &BTreeMap<String, Uuid>) {
-        for home in self.homes() {
+        for home in self.homes.all() {
             // A partition that is being read keeps them until their retention is over.
             let _ = home.change(shard, |state, _, effects| state.topics_deleted(topics, effects));
-        }
-    }
-
-    /// All partitions of this core that have been asked for.
-    pub fn homes(&self) -> Vec<Rc<Home>> {
-        self.homes.borrow().values().cloned().collect()
-    }
-
-    /// A partition is taken away from this core: requests that wait are told to look for the coordinator again.
-    pub fn close(&self, shard: &Rc<Shard>, id: LogId) {
-        let home = self.homes.borrow_mut().remove(&id);
-        if let Some(home) = home {
-            home.close(shard);
-            self.alarms.borrow_mut().retain(|alarm| alarm.home() != id);
-            self.alarms_changed.notify_one();
-        }
-    }
-
-    /// The broker stops: as if every partition were taken away.
-    pub fn close_all(&self, shard: &Rc<Shard>) {
-        for home in self.homes() {
-            self.close(shard, home.id());
         }
     }
 
@@ -119,20 +105,6 @@ impl GroupCoordinator {
         let (sender, receiver) = oneshot::channel();
         self.waiting.borrow_mut().insert(token, sender);
         (token, receiver)
-    }
-
-    /// Does what a change of `home` asks for. The result settles when its appends are durable.
-    pub(super) fn carry_out(&self, shard: &Rc<Shard>, home: &Rc<Home>, effects: Effects) -> Settled {
-        self.set_timers(shard, home.id(), effects.timers);
-        for (token, reply) in effects.replies {
-            let sender = self.waiting.borrow_mut().remove(&token);
-            if let Some(sender) = sender {
-                // The requester may be gone: its connection closed while it waited.
-                let _ = sender.send(reply);
-            }
-        }
-        self.count(&effects.appends);
-        home.enqueue(shard, effects.appends)
     }
 
     fn count(&self, appends: &[Append]) {
@@ -169,8 +141,9 @@ impl GroupCoordinator {
     }
 
     /// Sets when to look for old offsets of `id` again.
-    pub(super) fn set_expiry(&self, shard: &Rc<Shard>, id: LogId, after_ms: i64) {
+    fn set_expiry(&self, shard: &Rc<Shard>, id: LogId) {
         let before = self.alarms.borrow().next();
+        let after_ms = self.settings(shard).offsets_retention_check_interval_ms;
         self.alarms.borrow_mut().set(Alarm::Expiry(id), after(shard.runtime().now(), after_ms));
         self.alarms_moved(shard, before);
     }
@@ -207,8 +180,7 @@ impl GroupCoordinator {
     }
 
     fn go_off(&self, shard: &Rc<Shard>, alarm: &Alarm) {
-        let home = self.homes.borrow().get(&alarm.home()).cloned();
-        let Some(home) = home else { return };
+        let Some(home) = self.homes.get(alarm.home()) else { return };
         // A partition that is being read or is gone has no timers; those of its former state mean nothing.
         match alarm {
             Alarm::Group(_, key) => {
@@ -216,7 +188,7 @@ impl GroupCoordinator {
             }
             Alarm::Expiry(id) => {
                 let _ = home.change(shard, |state, now_ms, effects| state.expire(now_ms, effects));
-                self.set_expiry(shard, *id, home.settings().offsets_retention_check_interval_ms);
+                self.set_expiry(shard, *id);
             }
         }
     }
@@ -224,4 +196,69 @@ impl GroupCoordinator {
 
 fn after(now: Monotonic, after_ms: i64) -> Monotonic {
     now.plus(Duration::from_millis(u64::try_from(after_ms).unwrap_or(0)))
+}
+
+impl Driven for GroupState {
+    fn homes(shard: &Shard) -> &GroupHomes {
+        shard.groups().homes()
+    }
+
+    fn empty(shard: &Shard) -> GroupState {
+        GroupState::new(shard.groups().settings(shard))
+    }
+
+    fn load_bytes_max(config: &BrokerConfig) -> usize {
+        config.offsets_load_buffer_bytes
+    }
+
+    fn write_timeout_ms(config: &BrokerConfig) -> i64 {
+        config.offsets_commit_timeout_ms
+    }
+
+    fn informed<T>(&mut self, shard: &Shard, change: impl FnOnce(&mut GroupState) -> T) -> T {
+        self.set_settings(shard.groups().settings(shard));
+        self.set_image(shard.image());
+        let result = change(self);
+        self.set_image(shard.groups().nothing.clone());
+        result
+    }
+
+    fn carry_out(shard: &Rc<Shard>, home: &Rc<GroupHome>, effects: Effects) -> Vec<Append> {
+        let groups = shard.groups();
+        groups.set_timers(shard, home.id(), effects.timers);
+        for (token, reply) in effects.replies {
+            let sender = groups.waiting.borrow_mut().remove(&token);
+            if let Some(sender) = sender {
+                // The requester may be gone: its connection closed while it waited.
+                let _ = sender.send(reply);
+            }
+        }
+        groups.count(&effects.appends);
+        effects.appends
+    }
+
+    fn opened(shard: &Rc<Shard>, id: LogId) {
+        shard.groups().set_expiry(shard, id);
+    }
+
+    fn closed(shard: &Rc<Shard>, id: LogId) {
+        let groups = shard.groups();
+        groups.alarms.borrow_mut().retain(|alarm| alarm.home() != id);
+        groups.alarms_changed.notify_one();
+    }
+}
+
+impl GroupHome {
+    /// The end of a transaction goes to the log behind what was asked for before; offsets that wait for it then count, or
+    /// never.
+    pub fn end_transaction(self: &Rc<Self>, shard: &Rc<Shard>, marker: Marker) -> Result<Settled, ErrorCode> {
+        let ((), settled) = self.change(shard, |_, _, effects| effects.append_marker(marker))?;
+        Ok(settled)
+    }
+
+    /// Settles when everything asked for so far has.
+    pub fn settled_so_far(self: &Rc<Self>, shard: &Rc<Shard>) -> Settled {
+        let last = self.is_writing().then(|| Append::new(Vec::new(), Then::Nothing));
+        self.append(shard, Vec::from_iter(last))
+    }
 }

@@ -7,14 +7,12 @@ use bytes::Bytes;
 use protocol::ErrorCode;
 use protocol::messages::{JoinGroupResponse, SyncGroupResponse};
 
-use storage::producer_state::Verification;
-
 use super::classic::StaticReplacement;
 use super::consumer::ClassicJoin;
 use super::group::Group;
 use super::records::GroupRecord;
+use crate::coordinator::{self, Carriage, InTransaction};
 use crate::transactions::markers::Marker;
-use crate::transactions::state::Producer;
 
 /// Names a JoinGroup or SyncGroup request that waits for its answer. Unique within a core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,7 +63,12 @@ pub enum Then {
     /// Offsets are part of this producer's transaction; they are seen once it is committed.
     OffsetsInTransaction(i64),
     /// A transaction ended.
-    TransactionEnded(Marker),
+    TransactionEnded {
+        /// Whose.
+        producer_id: i64,
+        /// Commit, else abort.
+        commit: bool,
+    },
     /// A group came into being; refused, it goes again.
     Created {
         /// Its name.
@@ -112,32 +115,8 @@ pub enum Then {
     },
 }
 
-/// Records to append to the group's partition, in order, and what follows.
-#[derive(Debug)]
-pub struct Append {
-    /// Appended together, in this order. Shared with the state machine, which must know what is on its way.
-    pub records: Rc<Vec<GroupRecord>>,
-    /// Handed to `GroupState::appended` with the outcome.
-    pub then: Then,
-    /// As part of a transaction: then in a batch of their own.
-    pub transaction: Option<InTransaction>,
-}
-
-/// A transaction that offsets are committed in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InTransaction {
-    /// Whose.
-    pub producer: Producer,
-    /// What its coordinator says of the group's partition.
-    pub verification: Verification,
-}
-
-impl Append {
-    /// Size in a batch, roughly; at least one byte.
-    pub fn bytes(&self) -> usize {
-        1 + self.records.iter().map(GroupRecord::bytes).sum::<usize>()
-    }
-}
+/// Records to append to the groups' partition, in order, and what follows.
+pub type Append = coordinator::Append<GroupRecord, Then>;
 
 /// Everything one event asks for.
 #[derive(Debug, Default)]
@@ -184,12 +163,18 @@ impl Effects {
 
     /// Appends `records`, then continues with `then`.
     pub fn append(&mut self, records: Vec<GroupRecord>, then: Then) {
-        self.appends.push(Append { records: Rc::new(records), then, transaction: None });
+        self.appends.push(Append::new(records, then));
     }
 
     /// Appends offsets as part of a transaction.
     pub fn append_in_transaction(&mut self, records: Vec<GroupRecord>, transaction: InTransaction) {
         let then = Then::OffsetsInTransaction(transaction.producer.id);
-        self.appends.push(Append { records: Rc::new(records), then, transaction: Some(transaction) });
+        self.appends.push(Append { carriage: Carriage::Transaction(transaction), ..Append::new(records, then) });
+    }
+
+    /// Appends the end of a transaction, behind what was asked for before.
+    pub fn append_marker(&mut self, marker: Marker) {
+        let then = Then::TransactionEnded { producer_id: marker.producer.id, commit: marker.commit };
+        self.appends.push(Append { carriage: Carriage::Marker(marker), ..Append::new(Vec::new(), then) });
     }
 }

@@ -9,12 +9,12 @@ use bytes::Bytes;
 use protocol::messages::classic_group_records::{
     GroupMetadataKey, GroupMetadataValue, OffsetCommitKey, OffsetCommitValue,
 };
-use protocol::records::{BatchBuilder, BatchError, NewRecord};
 use protocol::wire::{DecodeError, Message, Reader, Writer};
 
 use super::consumer::ConsumerRecord;
 use super::offsets::CommittedOffset;
 use super::streams::StreamsRecord;
+use crate::coordinator::InternalRecord;
 
 /// Key type of offsets before Kafka 0.9; read, never written.
 const LEGACY_OFFSET: i16 = 0;
@@ -78,9 +78,12 @@ impl GroupRecord {
     pub fn streams(group_id: &Rc<str>, record: StreamsRecord) -> GroupRecord {
         GroupRecord::Streams { group_id: group_id.clone(), record: Box::new(record) }
     }
+}
 
-    /// Size as a record of a batch, within a few bytes and never less.
-    pub fn bytes(&self) -> usize {
+impl InternalRecord for GroupRecord {
+    type Error = DecodeError;
+
+    fn bytes(&self) -> usize {
         let frame = 40;
         match self {
             GroupRecord::Offset { group_id, topic, value, .. } => {
@@ -103,14 +106,7 @@ impl GroupRecord {
         }
     }
 
-    /// Adds the record to a batch.
-    pub fn append_to(&self, batch: &mut BatchBuilder, now_ms: i64) -> Result<(), BatchError> {
-        let (key, value) = self.encode();
-        batch.append(NewRecord { timestamp_ms: now_ms, key: Some(&key), value: value.as_deref(), headers: &[] })
-    }
-
-    /// Key and value.
-    pub fn encode(&self) -> (Bytes, Option<Bytes>) {
+    fn encode(&self) -> (Bytes, Option<Bytes>) {
         match self {
             GroupRecord::Offset { group_id, topic, partition, value } => {
                 let key =
@@ -126,8 +122,7 @@ impl GroupRecord {
         }
     }
 
-    /// Reads a record of the log; `None` for a type this build does not know.
-    pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<GroupRecord>, DecodeError> {
+    fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<GroupRecord>, DecodeError> {
         let mut key = Reader::new(Bytes::copy_from_slice(key));
         let mut value = value.map(|value| Reader::new(Bytes::copy_from_slice(value)));
         match key.read_i16()? {

@@ -2,8 +2,8 @@
 
 use super::consumer::Assignor;
 use super::streams::StreamsSettings;
-use super::writer::BATCH_BYTES_MAX;
 use crate::config::BrokerConfig;
+use crate::coordinator::BATCH_BYTES_MAX;
 
 /// `group.consumer.migration.policy`: which way a group with members may change its protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +61,6 @@ pub struct GroupSettings {
     pub new_member_join_timeout_ms: i32,
     /// `offset.metadata.max.bytes`; counted in UTF-16 units, as Kafka does.
     pub offset_metadata_max: usize,
-    /// `offsets.load.buffer.size`.
-    pub load_buffer_bytes: usize,
     /// `offsets.retention.minutes`, in milliseconds.
     pub offsets_retention_ms: i64,
     /// `offsets.retention.check.interval.ms`.
@@ -99,7 +97,6 @@ impl GroupSettings {
             max_session_timeout_ms: config.group_session_timeout_ms_max,
             max_size: config.group_size_max,
             offset_metadata_max: config.offset_metadata_bytes_max,
-            load_buffer_bytes: config.offsets_load_buffer_bytes,
             offsets_retention_ms: config.offsets_retention_ms,
             offsets_retention_check_interval_ms: config.offsets_retention_check_interval_ms,
             consumer_assignors: assignors(&config.group_consumer_assignors),
@@ -130,7 +127,6 @@ impl Default for GroupSettings {
             max_size: i32::MAX as usize,
             new_member_join_timeout_ms: 5 * 60 * 1_000,
             offset_metadata_max: 4_096,
-            load_buffer_bytes: 5 * 1024 * 1024,
             offsets_retention_ms: 10_080 * 60 * 1_000,
             offsets_retention_check_interval_ms: 600_000,
             consumer_assignors: vec![Assignor::Uniform, Assignor::Range],

@@ -8,8 +8,8 @@ use protocol::ErrorCode;
 use protocol::messages::{AddOffsetsToTxnRequest, AddOffsetsToTxnResponse};
 
 use crate::context::RequestContext;
-use crate::groups::{OFFSETS_TOPIC, route::home_of};
-use crate::transactions::route::at_home;
+use crate::groups::{GroupHomes, OFFSETS_TOPIC};
+use crate::transactions::TransactionHomes;
 use crate::transactions::state::Producer;
 
 /// Adds the group's partition.
@@ -24,10 +24,11 @@ async fn add(context: &RequestContext, request: AddOffsetsToTxnRequest) -> Resul
     if request.transactional_id.is_empty() {
         return Err(ErrorCode::INVALID_REQUEST);
     }
-    let partition = home_of(&context.shard, &request.group_id).map_err(|_| ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
+    let partition =
+        GroupHomes::id_of(&context.shard, &request.group_id).map_err(|_| ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
     let producer = Producer { id: request.producer_id, epoch: request.producer_epoch };
     let id = request.transactional_id.clone();
-    let work = at_home(&context.shard, &id, move |shard, home| {
+    let work = TransactionHomes::at(&context.shard, &id, move |shard, home| {
         Box::pin(async move {
             let partitions = [(OFFSETS_TOPIC.into(), partition.partition)];
             home.add_partitions(&shard, &request.transactional_id, producer, &partitions, 0).await

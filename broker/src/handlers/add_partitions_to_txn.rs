@@ -16,7 +16,7 @@ use protocol::messages::{AddPartitionsToTxnRequest, AddPartitionsToTxnResponse};
 
 use crate::context::RequestContext;
 use crate::transactions::TopicPartition;
-use crate::transactions::route::at_home;
+use crate::transactions::TransactionHomes;
 use crate::transactions::state::Producer;
 
 /// First version that brokers send to each other.
@@ -84,7 +84,7 @@ async fn ask(
     let flat = |topic: AddPartitionsToTxnTopic| topic.partitions.into_iter().map(move |one| (topic.name.clone(), one));
     let asked: Vec<(String, i32)> = topics.into_iter().flat_map(flat).collect();
     let id = transactional_id.clone();
-    let work = at_home(&context.shard, &id, move |shard, home| {
+    let work = TransactionHomes::at(&context.shard, &id, move |shard, home| {
         Box::pin(async move {
             let shared = |(topic, partition): &(String, i32)| (topic.as_str().into(), *partition);
             let partitions: Vec<TopicPartition> = asked.iter().map(shared).collect();

@@ -10,7 +10,7 @@ use protocol::messages::consumer_group_describe::DescribedGroup;
 use protocol::messages::{ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse};
 
 use crate::context::RequestContext;
-use crate::groups::route::at_home;
+use crate::groups::GroupHomes;
 use crate::handlers::describe_groups::ALL_OPERATIONS;
 
 /// Describes each group where it is.
@@ -33,7 +33,7 @@ async fn describe(context: &RequestContext, group_id: String) -> DescribedGroup 
         return failed(ErrorCode::INVALID_GROUP_ID, group_id);
     }
     let of = group_id.clone();
-    let work = at_home(&context.shard, &of, move |shard, home| {
+    let work = GroupHomes::at(&context.shard, &of, move |shard, home| {
         Box::pin(async move { home.read(|state| state.describe_consumer_group(&group_id, &shard.image())) })
     });
     work.await.unwrap_or_else(|error_code| failed(error_code, of.clone()))

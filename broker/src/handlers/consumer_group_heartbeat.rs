@@ -13,9 +13,9 @@ use protocol::ErrorCode;
 use protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 
 use crate::context::RequestContext;
+use crate::groups::GroupHomes;
 use crate::groups::GroupSettings;
 use crate::groups::consumer::{Heartbeat, check_heartbeat};
-use crate::groups::route::at_home;
 use crate::metadata::decide::ApiError;
 use crate::metadata::features::GROUP_VERSION;
 
@@ -48,14 +48,14 @@ async fn heartbeat(
     let client_id = context.client_id.clone().unwrap_or_default();
     let client_host = context.connection.client_host();
     let group_id = request.group_id.clone();
-    let work = at_home(&context.shard, &group_id, move |shard, home| {
+    let work = GroupHomes::at(&context.shard, &group_id, move |shard, home| {
         Box::pin(async move {
             let new_id = shard.random_id();
             let event = Heartbeat { request: &request, client_id: &client_id, client_host: &client_host, new_id };
             let (response, settled) =
                 home.change(&shard, |state, now_ms, effects| state.consumer_heartbeat(&event, now_ms, effects))?;
             // Even a heartbeat that changes nothing may tell of a change that is not durable yet.
-            let settled = settled.or_so_far(&home, &shard);
+            let settled = if settled.is_empty() { home.settled_so_far(&shard) } else { settled };
             if response.is_ok() {
                 settled.wait(&shard).await?;
             }

@@ -11,7 +11,7 @@ use protocol::messages::delete_groups::DeletableGroupResult;
 use protocol::messages::{DeleteGroupsRequest, DeleteGroupsResponse};
 
 use crate::context::RequestContext;
-use crate::groups::route::at_home;
+use crate::groups::GroupHomes;
 
 /// Deletes each group where it is.
 pub async fn handle(context: &RequestContext, request: DeleteGroupsRequest) -> DeleteGroupsResponse {
@@ -23,7 +23,7 @@ pub async fn handle(context: &RequestContext, request: DeleteGroupsRequest) -> D
 
 async fn delete(context: &RequestContext, group_id: String) -> DeletableGroupResult {
     let names = [group_id.clone()];
-    let work = at_home(&context.shard, &group_id, move |shard, home| {
+    let work = GroupHomes::at(&context.shard, &group_id, move |shard, home| {
         Box::pin(async move {
             let (results, settled) = home.change(&shard, |state, _, effects| state.delete_groups(&names, effects))?;
             settled.wait(&shard).await?;

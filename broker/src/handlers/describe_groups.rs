@@ -10,7 +10,7 @@ use protocol::messages::describe_groups::DescribedGroup;
 use protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse};
 
 use crate::context::RequestContext;
-use crate::groups::route::at_home;
+use crate::groups::GroupHomes;
 
 /// READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS, each by the bit of its code (AclOperation.java).
 pub(super) const ALL_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
@@ -31,7 +31,7 @@ pub async fn handle(context: &RequestContext, request: DescribeGroupsRequest) ->
 async fn describe(context: &RequestContext, group_id: String) -> DescribedGroup {
     let version = context.api_version;
     let of = group_id.clone();
-    let work = at_home(&context.shard, &of, move |_, home| {
+    let work = GroupHomes::at(&context.shard, &of, move |_, home| {
         Box::pin(async move { home.read(|state| state.describe(&group_id, version)) })
     });
     work.await.unwrap_or_else(|error_code| failed(of.clone(), error_code))

@@ -8,7 +8,7 @@ use protocol::messages::describe_transactions::TransactionState;
 use protocol::messages::{DescribeTransactionsRequest, DescribeTransactionsResponse};
 
 use crate::context::RequestContext;
-use crate::transactions::route::at_home;
+use crate::transactions::TransactionHomes;
 
 /// Describes each transaction where it is.
 pub async fn handle(context: &RequestContext, request: DescribeTransactionsRequest) -> DescribeTransactionsResponse {
@@ -23,7 +23,7 @@ async fn describe(context: &RequestContext, transactional_id: String) -> Transac
         return failed(ErrorCode::INVALID_REQUEST);
     }
     let id = transactional_id.clone();
-    let described = at_home(&context.shard, &transactional_id, move |_, home| {
+    let described = TransactionHomes::at(&context.shard, &transactional_id, move |_, home| {
         Box::pin(async move { home.read(|state| state.describe(&id))? })
     });
     described.await.unwrap_or_else(failed)

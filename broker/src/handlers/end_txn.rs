@@ -9,7 +9,7 @@ use protocol::ErrorCode;
 use protocol::messages::{EndTxnRequest, EndTxnResponse};
 
 use crate::context::RequestContext;
-use crate::transactions::route::at_home;
+use crate::transactions::TransactionHomes;
 use crate::transactions::state::{EndEvent, Producer};
 
 /// First version of clients that get an epoch for each transaction.
@@ -35,7 +35,7 @@ async fn end(context: &RequestContext, request: EndTxnRequest) -> Result<Produce
     let (commit, client_version) =
         (request.committed, if context.api_version >= EPOCH_BUMP_VERSION_MIN { 2 } else { 0 });
     let id = request.transactional_id.clone();
-    let work = at_home(&context.shard, &id, move |shard, home| {
+    let work = TransactionHomes::at(&context.shard, &id, move |shard, home| {
         Box::pin(async move {
             let ended = home.change_with_id(&shard, |state, fresh_id, now_ms, effects| {
                 let event = EndEvent { producer, commit, client_version, fresh_id };

@@ -8,7 +8,7 @@ use protocol::ErrorCode;
 use protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 
 use crate::context::RequestContext;
-use crate::groups::route::at_home;
+use crate::groups::GroupHomes;
 
 /// Resets the member's session.
 pub async fn handle(context: &RequestContext, request: HeartbeatRequest) -> HeartbeatResponse {
@@ -16,7 +16,7 @@ pub async fn handle(context: &RequestContext, request: HeartbeatRequest) -> Hear
         return HeartbeatResponse { error_code: ErrorCode::INVALID_GROUP_ID, ..Default::default() };
     }
     let group_id = request.group_id.clone();
-    let work = at_home(&context.shard, &group_id, move |shard, home| {
+    let work = GroupHomes::at(&context.shard, &group_id, move |shard, home| {
         Box::pin(async move {
             let (error_code, _) = home.change(&shard, |state, _, effects| state.heartbeat(&request, effects))?;
             Ok(error_code)

@@ -11,7 +11,7 @@ use protocol::ErrorCode;
 use protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};
 
 use crate::context::RequestContext;
-use crate::transactions::route::at_home;
+use crate::transactions::TransactionHomes;
 use crate::transactions::state::{InitEvent, Initialised, Producer};
 use crate::transactions::transaction::CLIENT_EPOCH_MAX;
 
@@ -50,7 +50,7 @@ async fn initialise(
     expected: Option<Producer>,
 ) -> Result<Producer, ErrorCode> {
     let id = transactional_id.clone();
-    let work = at_home(&context.shard, &id, move |shard, home| {
+    let work = TransactionHomes::at(&context.shard, &id, move |shard, home| {
         Box::pin(async move {
             let initialised = home.change_with_id(&shard, |state, fresh_id, now_ms, effects| {
                 let event = InitEvent { timeout_ms, expected, fresh_id };

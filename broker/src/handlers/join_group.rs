@@ -10,10 +10,10 @@ use protocol::ErrorCode;
 use protocol::messages::{JoinGroupRequest, JoinGroupResponse};
 
 use crate::context::RequestContext;
+use crate::groups::GroupHomes;
 use crate::groups::GroupSettings;
 use crate::groups::classic::JoinEvent;
 use crate::groups::effects::Reply;
-use crate::groups::route::at_home;
 use crate::groups::state::GroupState;
 
 /// Joins, and waits.
@@ -31,7 +31,7 @@ async fn join(context: &RequestContext, request: JoinGroupRequest) -> Result<Joi
     let client_id = context.client_id.clone().unwrap_or_default();
     let client_host = context.connection.client_host();
     let group_id = request.group_id.clone();
-    let work = at_home(&context.shard, &group_id, move |shard, home| {
+    let work = GroupHomes::at(&context.shard, &group_id, move |shard, home| {
         Box::pin(async move {
             let (answer, _) = home.change(&shard, |state, now_ms, effects| {
                 let (token, answer) = shard.groups().wait();

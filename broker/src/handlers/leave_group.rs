@@ -10,7 +10,7 @@ use protocol::messages::leave_group::{MemberIdentity, MemberResponse};
 use protocol::messages::{LeaveGroupRequest, LeaveGroupResponse};
 
 use crate::context::RequestContext;
-use crate::groups::route::at_home;
+use crate::groups::GroupHomes;
 
 /// Removes the members.
 pub async fn handle(context: &RequestContext, request: LeaveGroupRequest) -> LeaveGroupResponse {
@@ -38,7 +38,7 @@ async fn leave(
         return Err(ErrorCode::INVALID_GROUP_ID);
     }
     let of = group_id.clone();
-    let work = at_home(&context.shard, &of, move |shard, home| {
+    let work = GroupHomes::at(&context.shard, &of, move |shard, home| {
         Box::pin(async move {
             let leave = home.change(&shard, |state, now_ms, effects| state.leave(&group_id, &members, now_ms, effects));
             let (responses, settled) = leave?;

@@ -8,13 +8,13 @@
 use protocol::messages::{ListGroupsRequest, ListGroupsResponse};
 
 use crate::context::RequestContext;
-use crate::groups::route::at_all_homes;
+use crate::groups::GroupHomes;
 use crate::groups::state::ListFilter;
 
 /// Gathers the groups of all cores.
 pub async fn handle(context: &RequestContext, request: ListGroupsRequest) -> ListGroupsResponse {
     let filter = ListFilter::new(&request.states_filter, &request.types_filter);
-    let listed = at_all_homes(&context.shard, move |home| home.read(|state| state.list(&filter)));
+    let listed = GroupHomes::at_all(&context.shard, move |_, home| home.read(|state| state.list(&filter)));
     match listed.await {
         Ok(groups) => ListGroupsResponse { groups: groups.into_iter().flatten().collect(), ..Default::default() },
         Err(error_code) => ListGroupsResponse { error_code, ..Default::default() },

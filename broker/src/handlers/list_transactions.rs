@@ -9,7 +9,7 @@ use protocol::messages::list_transactions::TransactionState;
 use protocol::messages::{ListTransactionsRequest, ListTransactionsResponse};
 
 use crate::context::RequestContext;
-use crate::transactions::route::at_all_homes;
+use crate::transactions::TransactionHomes;
 use crate::transactions::state::{ListFilter, Listed};
 
 /// Gathers the transactions of all cores.
@@ -20,7 +20,7 @@ pub async fn handle(context: &RequestContext, request: ListTransactionsRequest) 
         Ok(made) => made,
         Err(error_code) => return ListTransactionsResponse { error_code, ..Default::default() },
     };
-    let listed = at_all_homes(&context.shard, move |shard, home| {
+    let listed = TransactionHomes::at_all(&context.shard, move |shard, home| {
         home.read(|state| state.list(&filter, shard.runtime().wall_clock_ms()))
     });
     match listed.await {

@@ -13,8 +13,8 @@ use protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
 use protocol::{ErrorCode, Uuid};
 
 use crate::context::RequestContext;
+use crate::groups::GroupHomes;
 use crate::groups::classic::Committer;
-use crate::groups::route::at_home;
 use crate::groups::state::{CommitEvent, OffsetToCommit, TopicToCommit};
 use crate::metadata::MetadataImage;
 
@@ -45,7 +45,7 @@ async fn commit(
 ) -> Result<Vec<OffsetCommitResponseTopic>, ErrorCode> {
     let version = context.api_version;
     let group_id = request.group_id.clone();
-    let work = at_home(&context.shard, &group_id, move |shard, home| {
+    let work = GroupHomes::at(&context.shard, &group_id, move |shard, home| {
         Box::pin(async move {
             home.check_room()?;
             let who = Committer {

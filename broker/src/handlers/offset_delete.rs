@@ -11,7 +11,7 @@ use protocol::messages::offset_delete::{
 use protocol::messages::{OffsetDeleteRequest, OffsetDeleteResponse};
 
 use crate::context::RequestContext;
-use crate::groups::route::at_home;
+use crate::groups::GroupHomes;
 use crate::metadata::MetadataImage;
 
 /// Deletes what exists.
@@ -64,7 +64,7 @@ async fn delete(
         return Err(ErrorCode::INVALID_GROUP_ID);
     }
     let of = group_id.clone();
-    let work = at_home(&context.shard, &of, move |shard, home| {
+    let work = GroupHomes::at(&context.shard, &of, move |shard, home| {
         Box::pin(async move {
             let (deleted, settled) =
                 home.change(&shard, |state, _, effects| state.delete_offsets(&group_id, &topics, effects))?;

@@ -17,7 +17,7 @@ use protocol::messages::offset_fetch::{
 use protocol::messages::{OffsetFetchRequest, OffsetFetchResponse};
 
 use crate::context::RequestContext;
-use crate::groups::route::at_home;
+use crate::groups::GroupHomes;
 use crate::metadata::MetadataImage;
 
 /// Fetches each group's offsets where the group is.
@@ -50,7 +50,7 @@ async fn fetch(context: &RequestContext, mut group: OffsetFetchRequestGroup, sta
         unknown = name_topics(&image, topics);
     }
     let (group_id, asked) = (group.group_id.clone(), group.topics.clone());
-    let work = at_home(&context.shard, &group_id, move |shard, home| {
+    let work = GroupHomes::at(&context.shard, &group_id, move |shard, home| {
         Box::pin(async move {
             if stable {
                 home.settled_so_far(&shard).wait(&shard).await?;

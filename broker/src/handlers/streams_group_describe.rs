@@ -14,7 +14,7 @@ use protocol::messages::{StreamsGroupDescribeRequest, StreamsGroupDescribeRespon
 
 use super::streams_group_heartbeat::is_served;
 use crate::context::RequestContext;
-use crate::groups::route::at_home;
+use crate::groups::GroupHomes;
 use crate::handlers::describe_groups::ALL_OPERATIONS;
 
 /// `topology_description_status`: nobody has stored one.
@@ -53,7 +53,7 @@ async fn describe(context: &RequestContext, group_id: String) -> DescribedGroup 
         return failed(ErrorCode::INVALID_GROUP_ID, group_id);
     }
     let of = group_id.clone();
-    let work = at_home(&context.shard, &of, move |_, home| {
+    let work = GroupHomes::at(&context.shard, &of, move |_, home| {
         Box::pin(async move { home.read(|state| state.describe_streams_group(&group_id)) })
     });
     work.await.unwrap_or_else(|error_code| failed(error_code, of.clone()))

@@ -19,7 +19,7 @@ use protocol::messages::{CreateTopicsRequest, StreamsGroupHeartbeatRequest, Stre
 
 use crate::context::RequestContext;
 use crate::error::metadata_error;
-use crate::groups::route::at_home;
+use crate::groups::GroupHomes;
 use crate::groups::streams::{StreamsAnswer, StreamsHeartbeat, check_streams_heartbeat};
 use crate::handlers::ClusterFacts;
 use crate::metadata::decide::topics::create_topics;
@@ -65,14 +65,14 @@ async fn heartbeat(context: &RequestContext, request: StreamsGroupHeartbeatReque
     let client_id = context.client_id.clone().unwrap_or_default();
     let client_host = context.connection.client_host();
     let group_id = request.group_id.clone();
-    let work = at_home(&context.shard, &group_id, move |shard, home| {
+    let work = GroupHomes::at(&context.shard, &group_id, move |shard, home| {
         Box::pin(async move {
             let event =
                 StreamsHeartbeat { request: &request, version, client_id: &client_id, client_host: &client_host };
             let (answer, settled) =
                 home.change(&shard, |state, now_ms, effects| state.streams_heartbeat(&event, now_ms, effects))?;
             // Even a heartbeat that changes nothing may tell of a change that is not durable yet.
-            let settled = settled.or_so_far(&home, &shard);
+            let settled = if settled.is_empty() { home.settled_so_far(&shard) } else { settled };
             if answer.is_ok() {
                 settled.wait(&shard).await?;
             }

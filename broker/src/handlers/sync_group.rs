@@ -8,9 +8,9 @@ use protocol::ErrorCode;
 use protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 
 use crate::context::RequestContext;
+use crate::groups::GroupHomes;
 use crate::groups::classic::SyncEvent;
 use crate::groups::effects::Reply;
-use crate::groups::route::at_home;
 
 /// Syncs, and waits.
 pub async fn handle(context: &RequestContext, request: SyncGroupRequest) -> SyncGroupResponse {
@@ -27,7 +27,7 @@ pub async fn handle(context: &RequestContext, request: SyncGroupRequest) -> Sync
 
 async fn sync(context: &RequestContext, request: SyncGroupRequest) -> Result<SyncGroupResponse, ErrorCode> {
     let group_id = request.group_id.clone();
-    let work = at_home(&context.shard, &group_id, move |shard, home| {
+    let work = GroupHomes::at(&context.shard, &group_id, move |shard, home| {
         Box::pin(async move {
             let (answer, _) = home.change(&shard, |state, now_ms, effects| {
                 let (token, answer) = shard.groups().wait();

@@ -21,11 +21,10 @@ use storage::producer_state::{FirstBatch, Verification};
 
 use super::offset_commit::{answer, numbers, split_known};
 use crate::context::RequestContext;
+use crate::coordinator::InTransaction;
 use crate::groups::classic::Committer;
-use crate::groups::home::Home;
-use crate::groups::route::at_home;
 use crate::groups::state::{CommitEvent, TopicToCommit};
-use crate::groups::{OFFSETS_TOPIC, effects::InTransaction};
+use crate::groups::{GroupHome, GroupHomes, OFFSETS_TOPIC};
 use crate::shard::Shard;
 use crate::transactions::state::Producer;
 use crate::transactions::verify::{Support, ask};
@@ -76,7 +75,7 @@ async fn commit(
     }
     let api_version = context.api_version;
     let group_id = request.group_id.clone();
-    let work = at_home(&context.shard, &group_id, move |shard, home| {
+    let work = GroupHomes::at(&context.shard, &group_id, move |shard, home| {
         Box::pin(async move {
             home.check_room()?;
             let producer = Producer { id: request.producer_id, epoch: request.producer_epoch };
@@ -107,7 +106,7 @@ async fn commit(
 /// already.
 async fn verify(
     shard: &Rc<Shard>,
-    home: &Rc<Home>,
+    home: &Rc<GroupHome>,
     transactional_id: &str,
     producer: Producer,
     support: Support,
@@ -121,7 +120,7 @@ async fn verify(
         base_sequence: -1,
         supports_epoch_bump: support.bumps_epochs(),
     };
-    let Some(guard) = home.begin_verification(first) else { return Ok(Verification::None) };
+    let Some(guard) = home.partition().log().begin_verification(first) else { return Ok(Verification::None) };
     let partition = vec![(OFFSETS_TOPIC.to_owned(), home.id().partition)];
     match ask(shard, transactional_id.to_owned(), producer, partition, support).await.first() {
         Some(&ErrorCode::NONE) => Ok(Verification::Confirmed(guard)),

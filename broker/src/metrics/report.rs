@@ -80,7 +80,7 @@ impl Report {
         }
         shard.api_metrics().report(&mut report);
         report.activity = shard.groups().activity();
-        for home in shard.groups().homes() {
+        for home in shard.groups().homes().all() {
             // A partition that is being read has nothing to tell yet.
             let Ok((listed, offsets)) = home.read(|state| (state.list(&ListFilter::default()), state.offsets().len()))
             else {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::TopicPartition;
 use super::records::TransactionRecord;
 use super::transaction::Transaction;
+use crate::coordinator;
 
 /// What becomes of a transactional id once its record is durable, or was refused.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,13 +22,7 @@ pub enum Then {
 }
 
 /// Records to append together, and what follows.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Append {
-    /// In this order.
-    pub records: Vec<TransactionRecord>,
-    /// Handed to `TransactionState::appended` with the outcome.
-    pub then: Then,
-}
+pub type Append = coordinator::Append<TransactionRecord, Then>;
 
 /// A transaction whose end every one of its partitions must learn of.
 #[derive(Debug, Clone, PartialEq, Eq)]

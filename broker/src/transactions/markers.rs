@@ -10,10 +10,9 @@ use protocol::ErrorCode;
 use protocol::records::{EndTransactionMarker, end_transaction_batch};
 use storage::LogId;
 
-use super::TopicPartition;
 use super::effects::Ended;
-use super::home::Home;
 use super::state::Producer;
+use super::{TopicPartition, TransactionHome};
 use crate::error::append_code;
 use crate::groups::OFFSETS_TOPIC;
 use crate::shard::Shard;
@@ -36,12 +35,12 @@ pub struct Marker {
 
 /// Brings the end of a transaction to every partition, and tells the state machine of those that have it, until all do or
 /// the coordinator is closed (the next one goes on then).
-pub async fn deliver(shard: Rc<Shard>, home: Rc<Home>, ended: Ended) {
+pub async fn deliver(shard: Rc<Shard>, home: Rc<TransactionHome>, ended: Ended) {
     let producer = Producer { id: ended.producer_id, epoch: ended.producer_epoch };
     let marker = Marker {
         producer,
         commit: ended.commit,
-        coordinator_epoch: home.coordinator_epoch(),
+        coordinator_epoch: home.partition().leader_epoch().0,
         transaction_version: ended.client_version,
     };
     let mut left = ended.partitions;
@@ -144,7 +143,7 @@ pub fn batch(shard: &Shard, marker: Marker) -> Result<bytes::Bytes, ErrorCode> {
 /// looks like a leader that is not there, so that this comes again.
 async fn end_offsets(shard: &Rc<Shard>, marker: Marker, id: LogId) -> Result<(), ErrorCode> {
     let ended = async {
-        let home = shard.groups().home(shard, id)?;
+        let home = shard.groups().homes().home(shard, id)?;
         home.end_transaction(shard, marker)?.wait(shard).await
     };
     ended.await.map_err(|code| match code {

@@ -6,11 +6,11 @@ use std::rc::Rc;
 use bytes::Bytes;
 use protocol::messages::coordinator_record::{RecordKey, read_record_type, to_versioned_bytes};
 use protocol::messages::transaction_log::{PartitionsSchema, TransactionLogKey, TransactionLogValue};
-use protocol::records::{BatchBuilder, BatchError, NewRecord};
 use protocol::wire::{DecodeError, Message, Reader};
 use thiserror::Error;
 
 use super::transaction::{NO_PRODUCER_EPOCH, Status, Transaction};
+use crate::coordinator::InternalRecord;
 
 /// The flexible version, which has room for what follows an epoch's end.
 const VALUE_VERSION: i16 = 1;
@@ -35,22 +35,21 @@ pub enum RecordError {
     Status(i8),
 }
 
-impl TransactionRecord {
-    /// Adds the record to a batch.
-    pub fn append_to(&self, batch: &mut BatchBuilder, now_ms: i64) -> Result<(), BatchError> {
-        let (key, value) = self.encode();
-        batch.append(NewRecord { timestamp_ms: now_ms, key: Some(&key), value: value.as_deref(), headers: &[] })
+impl InternalRecord for TransactionRecord {
+    type Error = RecordError;
+
+    fn bytes(&self) -> usize {
+        let partitions = self.value.iter().flat_map(|value| &value.partitions);
+        128 + self.transactional_id.len() + partitions.map(|(topic, _)| 12 + topic.len()).sum::<usize>()
     }
 
-    /// Key and value.
-    pub fn encode(&self) -> (Bytes, Option<Bytes>) {
+    fn encode(&self) -> (Bytes, Option<Bytes>) {
         let key = TransactionLogKey { transactional_id: self.transactional_id.to_string() };
         let value = self.value.as_ref().map(|value| to_versioned_bytes(&to_value(value), VALUE_VERSION));
         (key.to_record_key(), value)
     }
 
-    /// Reads a record of the log; `None` for a key or a version this build does not know.
-    pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<TransactionRecord>, RecordError> {
+    fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<TransactionRecord>, RecordError> {
         let mut key = Reader::new(Bytes::copy_from_slice(key));
         if read_record_type(&mut key)? != TransactionLogKey::TYPE {
             return Ok(None);
@@ -133,6 +132,7 @@ mod tests {
         for value in [None, Some(transaction(Status::Empty)), Some(ongoing), Some(transaction(Status::CompleteAbort))] {
             let record = TransactionRecord { transactional_id: "id".into(), value };
             let (key, value) = record.encode();
+            assert!(key.len() + value.as_ref().map_or(0, Bytes::len) + 20 <= record.bytes(), "{record:?}");
             assert_eq!(TransactionRecord::decode(&key, value.as_deref()), Ok(Some(record)));
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Events and the time go in; effects come out. A change is pending while its record is on its way, and nothing else may
 //! happen to the transactional id meanwhile; the request that asked for it is answered when the record is durable
-//! ([`TransactionState::appended`]). The order of the checks is Kafka's, it decides which error a client sees
+//! ([`StateMachine::appended`]). The order of the checks is Kafka's, it decides which error a client sees
 //! (TransactionCoordinator.scala).
 
 mod admin;
@@ -18,6 +18,8 @@ use super::records::TransactionRecord;
 use super::settings::TransactionSettings;
 use super::transaction::{Status, Transaction};
 use super::{TRANSACTION_VERSION, TopicPartition};
+use crate::coordinator::StateMachine;
+use crate::internal_topics::TRANSACTION_STATE_TOPIC;
 
 pub use admin::{ListFilter, Listed};
 pub use end::EndEvent;
@@ -87,11 +89,6 @@ impl TransactionState {
         TransactionState { settings, entries: BTreeMap::new(), bytes: 0 }
     }
 
-    /// Settings that were altered.
-    pub fn set_settings(&mut self, settings: TransactionSettings) {
-        self.settings = settings;
-    }
-
     /// How many transactional ids there are.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -100,11 +97,6 @@ impl TransactionState {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
-    }
-
-    /// Memory held, roughly.
-    pub fn bytes(&self) -> usize {
-        self.bytes
     }
 
     /// What is recorded of a transactional id.
@@ -193,17 +185,6 @@ impl TransactionState {
         Ok(partitions.iter().map(|partition| now.partitions.contains(partition)).collect())
     }
 
-    /// An append is durable, or was refused with the code that clients are to see.
-    pub fn appended(&mut self, append: Append, outcome: Result<(), ErrorCode>, now_ms: i64, effects: &mut Effects) {
-        match append.then {
-            Then::Become { transactional_id, next } => match outcome {
-                Ok(()) => self.became(&transactional_id, *next, now_ms, effects),
-                Err(code) => self.refused(&transactional_id, &next, code, effects),
-            },
-            Then::Forget(ids) => self.forgotten(ids, outcome),
-        }
-    }
-
     fn became(&mut self, id: &Rc<str>, next: Transaction, now_ms: i64, effects: &mut Effects) {
         let Some(entry) = self.entries.get_mut(id) else { return };
         self.bytes = self.bytes + next.bytes() - entry.now.bytes();
@@ -223,32 +204,6 @@ impl TransactionState {
         } else if code != ErrorCode::NOT_COORDINATOR {
             effects.retries.push(id.clone());
         }
-    }
-
-    /// Takes in one record of the log, in order, while the partition is loaded.
-    pub fn replay(&mut self, record: TransactionRecord) {
-        match record.value {
-            Some(value) => self.put(record.transactional_id, value),
-            None => self.remove(&record.transactional_id),
-        }
-    }
-
-    /// The log was read to its end: transactions whose end was decided are completed.
-    pub fn loaded(&mut self, now_ms: i64, effects: &mut Effects) {
-        let prepared = self.entries.iter().filter(|(_, entry)| entry.now.status.is_prepared());
-        let prepared: Vec<Rc<str>> = prepared.map(|(id, _)| id.clone()).collect();
-        prepared.iter().for_each(|id| self.send_markers(id, now_ms, effects));
-    }
-
-    /// Everything the partition says now, as records that make the same state when replayed alone. Only complete while
-    /// nothing is on its way. An id that was never given an epoch has none.
-    pub fn snapshot(&self) -> Vec<TransactionRecord> {
-        let recorded = self.entries.iter().filter(|(_, entry)| entry.now.producer_epoch >= 0);
-        let record = |(id, entry): (&Rc<str>, &Entry)| TransactionRecord {
-            transactional_id: id.clone(),
-            value: Some(entry.now.clone()),
-        };
-        recorded.map(record).collect()
     }
 
     fn find(&self, transactional_id: &str) -> Result<(Rc<str>, &Entry), ErrorCode> {
@@ -275,7 +230,7 @@ impl TransactionState {
         entry.pending = Some(next.status);
         let record = TransactionRecord { transactional_id: id.clone(), value: Some(next.clone()) };
         let then = Then::Become { transactional_id: id.clone(), next: Box::new(next) };
-        effects.appends.push(Append { records: vec![record], then });
+        effects.appends.push(Append::new(vec![record], then));
     }
 
     /// The end is durable: every partition learns of it. Pending until all have, so that nothing else happens to the id.
@@ -301,6 +256,55 @@ impl TransactionState {
         let Some(entry) = self.entries.get(id).filter(|entry| entry.now.status.is_prepared()) else { return };
         let next = entry.now.completed(now_ms);
         self.change(id, next, effects);
+    }
+}
+
+impl StateMachine for TransactionState {
+    const TOPIC: &'static str = TRANSACTION_STATE_TOPIC;
+    type Record = TransactionRecord;
+    type Then = Then;
+    type Effects = Effects;
+
+    fn replay(&mut self, record: TransactionRecord, _: i64) {
+        match record.value {
+            Some(value) => self.put(record.transactional_id, value),
+            None => self.remove(&record.transactional_id),
+        }
+    }
+
+    fn loaded(&mut self, now_ms: i64, effects: &mut Effects) {
+        let prepared = self.entries.iter().filter(|(_, entry)| entry.now.status.is_prepared());
+        let prepared: Vec<Rc<str>> = prepared.map(|(id, _)| id.clone()).collect();
+        prepared.iter().for_each(|id| self.send_markers(id, now_ms, effects));
+    }
+
+    fn appended(&mut self, append: Append, outcome: Result<(), ErrorCode>, now_ms: i64, effects: &mut Effects) {
+        match append.then {
+            Then::Become { transactional_id, next } => match outcome {
+                Ok(()) => self.became(&transactional_id, *next, now_ms, effects),
+                Err(code) => self.refused(&transactional_id, &next, code, effects),
+            },
+            Then::Forget(ids) => self.forgotten(ids, outcome),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn snapshot(&self) -> Option<Vec<TransactionRecord>> {
+        // An id that was never given an epoch has no record.
+        let recorded = self.entries.iter().filter(|(_, entry)| entry.now.producer_epoch >= 0);
+        let record = |(id, entry): (&Rc<str>, &Entry)| TransactionRecord {
+            transactional_id: id.clone(),
+            value: Some(entry.now.clone()),
+        };
+        Some(recorded.map(record).collect())
+    }
+
+    fn summary(&self) -> String {
+        let completing = self.entries.values().filter(|entry| entry.now.status.is_prepared()).count();
+        format!("{} transactional ids, {completing} of them to be completed", self.entries.len())
     }
 }
 

@@ -5,9 +5,8 @@ use std::rc::Rc;
 
 use protocol::ErrorCode;
 
-use super::TopicPartition;
-use super::route::at_home;
 use super::state::Producer;
+use super::{TopicPartition, TransactionHomes};
 use crate::shard::Shard;
 
 /// What the version of a request says of its client.
@@ -60,7 +59,7 @@ pub async fn ask(
         return vec![ErrorCode::INVALID_REQUEST; count];
     }
     let id = transactional_id.clone();
-    let asked = at_home(shard, &id, move |shard, home| {
+    let asked = TransactionHomes::at(shard, &id, move |shard, home| {
         Box::pin(async move {
             let partitions: Vec<TopicPartition> =
                 partitions.into_iter().map(|(topic, partition)| (topic.into(), partition)).collect();

@@ -2,7 +2,7 @@
 //!
 //! Events and the time go in; effects come out. Membership changes at once, as clients see it happen; what must not be
 //! lost is recorded, and the request that asked for it is answered when the record is durable
-//! ([`GroupState::appended`]). After a crash the records alone, replayed in order, make the same state again.
+//! ([`StateMachine::appended`]). After a crash the records alone, replayed in order, make the same state again.
 
 mod admin;
 mod consumer;
@@ -21,12 +21,13 @@ use std::sync::Arc;
 use protocol::ErrorCode;
 
 use super::classic::{ClassicGroup, Step};
-use super::effects::{Append, Effects, Then, TimerKey, TimerKind, Token};
+use super::effects::{Effects, TimerKey, TimerKind, Token};
 use super::group::Group;
 use super::offsets::Offsets;
 use super::pending::PendingOffsets;
 use super::records::GroupRecord;
 use super::settings::GroupSettings;
+use crate::coordinator::StateMachine;
 use crate::metadata::MetadataImage;
 use owed::OwedKey;
 
@@ -84,11 +85,6 @@ impl GroupState {
     /// The settings in force were altered.
     pub fn set_settings(&mut self, settings: Rc<GroupSettings>) {
         self.settings = settings;
-    }
-
-    /// Memory held, roughly.
-    pub fn bytes(&self) -> usize {
-        self.group_bytes + self.offsets.bytes() + self.pending.bytes()
     }
 
     /// How many groups there are.
@@ -150,64 +146,6 @@ impl GroupState {
             TimerKind::Sync => group.sync_timer(step),
             TimerKind::Revocation(_) | TimerKind::MemberJoin(_) | TimerKind::MemberSync(_) => {}
         });
-    }
-
-    /// An append is durable, or was refused with the code that clients are to see. Called once for each append, in the
-    /// order they were made.
-    pub fn appended(&mut self, append: Append, outcome: Result<(), ErrorCode>, now_ms: i64, effects: &mut Effects) {
-        match append.then {
-            Then::Nothing => {}
-            Then::Consumer => self.owe_if_refused(&append.records, outcome),
-            Then::ConsumerJoined { group_id, token, joined } => {
-                self.owe_if_refused(&append.records, outcome);
-                self.consumer_joined(&group_id, token, *joined, outcome, effects);
-            }
-            Then::ConsumerSynced { token, response } => {
-                self.owe_if_refused(&append.records, outcome);
-                self.consumer_synced(token, *response, outcome, effects);
-            }
-            Then::Offsets => self.offsets_appended(&append.records, outcome),
-            Then::OffsetsInTransaction(producer_id) => self.pending_appended(&append.records, producer_id, outcome),
-            Then::TransactionEnded(marker) if outcome.is_ok() => {
-                self.transaction_ended(marker.producer.id, marker.commit);
-            }
-            Then::TransactionEnded(_) => {}
-            Then::Created { group_id } => self.created(&group_id, outcome, now_ms, effects),
-            Then::Assigned { group_id, generation, assignments } => {
-                self.with_classic(&group_id, now_ms, effects, |group, step| {
-                    group.assigned(generation, assignments, outcome, step);
-                });
-            }
-            Then::Replaced { group_id, replacement } => {
-                self.with_classic(&group_id, now_ms, effects, |group, step| {
-                    group.static_member_replaced(*replacement, outcome, step);
-                });
-            }
-            Then::Deleted { groups } => {
-                self.offsets_appended(&append.records, outcome);
-                self.deleted(groups, outcome);
-            }
-        }
-    }
-
-    /// The partition is taken away or the broker stops: every parked request is answered with `error_code`.
-    pub fn close(&mut self, error_code: ErrorCode, now_ms: i64, effects: &mut Effects) {
-        let mut step = Step { settings: &self.settings, now_ms, effects };
-        for group in self.groups.values_mut() {
-            match group {
-                Group::Classic(group) => group.bury(error_code, &mut step),
-                // Its members wait for nothing; those of the classic protocol are parked here.
-                Group::Consumer(_) | Group::Streams(_) => {}
-            }
-        }
-        for (token, parked) in std::mem::take(&mut self.parked) {
-            match parked {
-                Parked::Join => effects.refuse_join(token, "", error_code),
-                Parked::Sync => effects.refuse_sync(token, error_code),
-            }
-        }
-        self.groups.clear();
-        self.group_bytes = 0;
     }
 
     fn owe_if_refused(&mut self, records: &[GroupRecord], outcome: Result<(), ErrorCode>) {

@@ -1,18 +1,26 @@
-//! Reading a partition back, and writing all of it anew.
+//! What the records of a partition make of it: reading them back, what follows an append, and writing all of it anew.
 
 use std::rc::Rc;
 
-use super::GroupState;
+use protocol::ErrorCode;
+
+use super::{GroupState, Parked};
+use crate::coordinator::StateMachine;
+use crate::groups::OFFSETS_TOPIC;
 use crate::groups::classic::{ClassicGroup, Step};
 use crate::groups::consumer::{ConsumerGroup, ConsumerRecord};
-use crate::groups::effects::Effects;
+use crate::groups::effects::{Append, Effects, Then};
 use crate::groups::group::Group;
 use crate::groups::records::GroupRecord;
 use crate::groups::streams::{StreamsGroup, StreamsRecord};
 
-impl GroupState {
-    /// Takes in one record of the log, in order, while the partition is loaded.
-    pub fn replay(&mut self, record: GroupRecord, now_ms: i64) {
+impl StateMachine for GroupState {
+    const TOPIC: &'static str = OFFSETS_TOPIC;
+    type Record = GroupRecord;
+    type Then = Then;
+    type Effects = Effects;
+
+    fn replay(&mut self, record: GroupRecord, now_ms: i64) {
         match record {
             GroupRecord::Offset { group_id, topic, partition, value } => {
                 if value.is_some() && !self.groups.contains_key(&group_id) {
@@ -36,6 +44,119 @@ impl GroupState {
         }
     }
 
+    fn replay_in_transaction(&mut self, record: GroupRecord, producer_id: i64, now_ms: i64) {
+        if let GroupRecord::Offset { group_id, value: Some(_), .. } = &record
+            && !self.groups.contains_key(group_id)
+        {
+            self.insert(Group::Classic(ClassicGroup::new(group_id.clone(), now_ms)));
+        }
+        self.add_pending(record, producer_id);
+    }
+
+    fn replay_transaction_end(&mut self, producer_id: i64, commit: bool) {
+        self.transaction_ended(producer_id, commit);
+    }
+
+    /// Sessions begin anew.
+    fn loaded(&mut self, now_ms: i64, effects: &mut Effects) {
+        // A group that was converted, and the record of what it became was refused: its offsets are all there is.
+        let orphans = self.offsets.groups().map(|(group_id, _)| group_id.clone());
+        let orphans: Vec<Rc<str>> = orphans.filter(|group_id| !self.groups.contains_key(group_id)).collect();
+        for group_id in orphans {
+            self.insert(Group::Classic(ClassicGroup::new(group_id, now_ms)));
+        }
+        let group_ids: Vec<Rc<str>> = self.groups.keys().cloned().collect();
+        for group_id in group_ids {
+            self.with_consumer(&group_id, now_ms, effects, &mut Vec::new(), |group, turn| group.loaded(turn));
+            self.with_streams(&group_id, now_ms, effects, &mut Vec::new(), |group, turn| group.loaded(turn));
+            self.with_classic(&group_id, now_ms, effects, |group, step: &mut Step<'_>| group.loaded(step));
+        }
+        self.mend_unfinished(now_ms, effects);
+    }
+
+    fn appended(&mut self, append: Append, outcome: Result<(), ErrorCode>, now_ms: i64, effects: &mut Effects) {
+        match append.then {
+            Then::Nothing => {}
+            Then::Consumer => self.owe_if_refused(&append.records, outcome),
+            Then::ConsumerJoined { group_id, token, joined } => {
+                self.owe_if_refused(&append.records, outcome);
+                self.consumer_joined(&group_id, token, *joined, outcome, effects);
+            }
+            Then::ConsumerSynced { token, response } => {
+                self.owe_if_refused(&append.records, outcome);
+                self.consumer_synced(token, *response, outcome, effects);
+            }
+            Then::Offsets => self.offsets_appended(&append.records, outcome),
+            Then::OffsetsInTransaction(producer_id) => self.pending_appended(&append.records, producer_id, outcome),
+            Then::TransactionEnded { producer_id, commit } if outcome.is_ok() => {
+                self.transaction_ended(producer_id, commit);
+            }
+            Then::TransactionEnded { .. } => {}
+            Then::Created { group_id } => self.created(&group_id, outcome, now_ms, effects),
+            Then::Assigned { group_id, generation, assignments } => {
+                self.with_classic(&group_id, now_ms, effects, |group, step| {
+                    group.assigned(generation, assignments, outcome, step);
+                });
+            }
+            Then::Replaced { group_id, replacement } => {
+                self.with_classic(&group_id, now_ms, effects, |group, step| {
+                    group.static_member_replaced(*replacement, outcome, step);
+                });
+            }
+            Then::Deleted { groups } => {
+                self.offsets_appended(&append.records, outcome);
+                self.deleted(groups, outcome);
+            }
+        }
+    }
+
+    fn close(&mut self, now_ms: i64, effects: &mut Effects) {
+        let error_code = ErrorCode::NOT_COORDINATOR;
+        let mut step = Step { settings: &self.settings, now_ms, effects };
+        for group in self.groups.values_mut() {
+            match group {
+                Group::Classic(group) => group.bury(error_code, &mut step),
+                // Its members wait for nothing; those of the classic protocol are parked here.
+                Group::Consumer(_) | Group::Streams(_) => {}
+            }
+        }
+        for (token, parked) in std::mem::take(&mut self.parked) {
+            match parked {
+                Parked::Join => effects.refuse_join(token, "", error_code),
+                Parked::Sync => effects.refuse_sync(token, error_code),
+            }
+        }
+        self.groups.clear();
+        self.group_bytes = 0;
+    }
+
+    fn bytes(&self) -> usize {
+        self.group_bytes + self.offsets.bytes() + self.pending.bytes()
+    }
+
+    fn snapshot(&self) -> Option<Vec<GroupRecord>> {
+        // What waits for the end of a transaction is in the log only.
+        if !self.pending.is_empty() {
+            return None;
+        }
+        let mut records: Vec<GroupRecord> = self.groups.values().flat_map(Group::snapshot_records).collect();
+        for (group_id, topics) in self.offsets.groups() {
+            for (topic, partitions) in topics {
+                let offset = |(&partition, value): (&i32, &_)| {
+                    GroupRecord::offset(group_id, topic, partition, Some(Clone::clone(value)))
+                };
+                records.extend(partitions.iter().map(offset));
+            }
+        }
+        Some(records)
+    }
+
+    fn summary(&self) -> String {
+        format!("{} groups, {} offsets", self.group_count(), self.offsets.len())
+    }
+}
+
+impl GroupState {
     fn replay_consumer(&mut self, group_id: &Rc<str>, record: &ConsumerRecord) {
         let known = matches!(self.groups.get(group_id), Some(Group::Consumer(_)));
         if record.is_tombstone() && !known {
@@ -73,38 +194,6 @@ impl GroupState {
             group.apply(record);
             self.group_bytes += group.bytes();
         }
-    }
-
-    /// The log was read to its end: sessions begin anew.
-    pub fn loaded(&mut self, now_ms: i64, effects: &mut Effects) {
-        // A group that was converted, and the record of what it became was refused: its offsets are all there is.
-        let orphans = self.offsets.groups().map(|(group_id, _)| group_id.clone());
-        let orphans: Vec<Rc<str>> = orphans.filter(|group_id| !self.groups.contains_key(group_id)).collect();
-        for group_id in orphans {
-            self.insert(Group::Classic(ClassicGroup::new(group_id, now_ms)));
-        }
-        let group_ids: Vec<Rc<str>> = self.groups.keys().cloned().collect();
-        for group_id in group_ids {
-            self.with_consumer(&group_id, now_ms, effects, &mut Vec::new(), |group, turn| group.loaded(turn));
-            self.with_streams(&group_id, now_ms, effects, &mut Vec::new(), |group, turn| group.loaded(turn));
-            self.with_classic(&group_id, now_ms, effects, |group, step: &mut Step<'_>| group.loaded(step));
-        }
-        self.mend_unfinished(now_ms, effects);
-    }
-
-    /// Everything the partition says now, as records that make the same state when replayed alone. Offsets come after
-    /// their group. Only complete while nothing is on its way.
-    pub fn snapshot(&self) -> Vec<GroupRecord> {
-        let mut records: Vec<GroupRecord> = self.groups.values().flat_map(Group::snapshot_records).collect();
-        for (group_id, topics) in self.offsets.groups() {
-            for (topic, partitions) in topics {
-                let offset = |(&partition, value): (&i32, &_)| {
-                    GroupRecord::offset(group_id, topic, partition, Some(Clone::clone(value)))
-                };
-                records.extend(partitions.iter().map(offset));
-            }
-        }
-        records
     }
 
     /// Whether changes of offsets are on their way to disk.

@@ -6,6 +6,7 @@
 //! epoch: everyone is assigned anew. (Kafka refuses changes that do not fit into a batch.)
 
 use super::GroupState;
+use crate::coordinator::InternalRecord;
 use crate::groups::consumer::{ConsumerKey, ConsumerRecord};
 use crate::groups::effects::{Effects, Then};
 use crate::groups::group::Group;

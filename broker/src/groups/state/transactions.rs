@@ -9,9 +9,8 @@ use protocol::messages::offset_fetch::OffsetFetchResponseTopics;
 
 use super::offsets::OffsetRecords;
 use super::{CommitEvent, GroupState};
-use crate::groups::classic::ClassicGroup;
-use crate::groups::effects::{Effects, InTransaction};
-use crate::groups::group::Group;
+use crate::coordinator::InTransaction;
+use crate::groups::effects::Effects;
 use crate::groups::records::GroupRecord;
 
 impl GroupState {
@@ -44,7 +43,7 @@ impl GroupState {
         }
     }
 
-    fn add_pending(&mut self, record: GroupRecord, producer_id: i64) {
+    pub(super) fn add_pending(&mut self, record: GroupRecord, producer_id: i64) {
         if let GroupRecord::Offset { group_id, topic, partition, value: Some(value) } = record {
             self.pending.add(producer_id, (group_id, topic, partition), value);
         }
@@ -56,26 +55,6 @@ impl GroupState {
         for ((group_id, topic, partition), value) in self.pending.end(producer_id, commit) {
             self.offsets.apply(&group_id, &topic, partition, Some(value));
         }
-    }
-
-    /// Takes in one record of a transactional batch, in order, while the partition is loaded.
-    pub fn replay_in_transaction(&mut self, record: GroupRecord, producer_id: i64, now_ms: i64) {
-        if let GroupRecord::Offset { group_id, value: Some(_), .. } = &record
-            && !self.groups.contains_key(group_id)
-        {
-            self.insert(Group::Classic(ClassicGroup::new(group_id.clone(), now_ms)));
-        }
-        self.add_pending(record, producer_id);
-    }
-
-    /// Takes in the end of a transaction while the partition is loaded.
-    pub fn replay_transaction_end(&mut self, producer_id: i64, commit: bool) {
-        self.transaction_ended(producer_id, commit);
-    }
-
-    /// Whether offsets wait for the end of a transaction.
-    pub fn has_pending(&self) -> bool {
-        !self.pending.is_empty()
     }
 
     /// For a reader that wants stable offsets: those that a transaction is about to change are told as such.

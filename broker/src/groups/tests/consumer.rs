@@ -167,7 +167,7 @@ pub fn converge(world: &mut World, consumers: &mut [&mut Consumer]) {
 pub fn check_replay(world: &World) {
     let again = replayed(&world.settings, &world.log, world.now_ms);
     assert_eq!(again.snapshot(), world.state.snapshot());
-    let rewritten = replayed(&world.settings, &world.state.snapshot(), world.now_ms);
+    let rewritten = replayed(&world.settings, &world.state.snapshot().expect("nothing waits"), world.now_ms);
     assert_eq!(rewritten.snapshot(), world.state.snapshot(), "from a rewrite");
 }
 

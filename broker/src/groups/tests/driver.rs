@@ -11,8 +11,8 @@ use storage::{Engine, EngineOptions, LogDirectory, LogId, LogSpec, ReadLimit, Re
 
 use super::*;
 use crate::config::{BrokerConfig, Settings, topic_config};
+use crate::groups::GroupHome;
 use crate::groups::OFFSETS_TOPIC;
-use crate::groups::home::Home;
 use crate::partition::{Leadership, Partition};
 use crate::shard::{PartitionSlot, Shard, ShardHandle};
 
@@ -52,15 +52,15 @@ async fn core(runtime: Runtime, create: bool) -> Rc<Shard> {
 }
 
 /// The groups of the partition, once they are loaded.
-async fn home(shard: &Rc<Shard>) -> Rc<Home> {
-    let home = shard.groups().home(shard, HOME).expect("ours");
+async fn home(shard: &Rc<Shard>) -> Rc<GroupHome> {
+    let home = shard.groups().homes().home(shard, HOME).expect("ours");
     while home.read(|_| ()) == Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS) {
         shard.runtime().sleep(Duration::from_millis(1)).await;
     }
     home
 }
 
-async fn commit(shard: &Rc<Shard>, home: &Rc<Home>, group_id: &str, offset: i64) -> Result<(), ErrorCode> {
+async fn commit(shard: &Rc<Shard>, home: &Rc<GroupHome>, group_id: &str, offset: i64) -> Result<(), ErrorCode> {
     let commit = OffsetToCommit { partition: 0, offset, leader_epoch: -1, metadata: None };
     let topics = [TopicToCommit { name: "t".to_owned(), topic_id: TOPIC_ID, partitions: vec![commit] }];
     let event = CommitEvent { who: NOBODY, version: 8, retention_ms: -1, topics: &topics };
@@ -70,7 +70,7 @@ async fn commit(shard: &Rc<Shard>, home: &Rc<Home>, group_id: &str, offset: i64)
     settled.wait(shard).await
 }
 
-fn committed(home: &Home, group_id: &str) -> Option<i64> {
+fn committed(home: &GroupHome, group_id: &str) -> Option<i64> {
     home.read(|state| state.offsets().get(group_id, "t", 0).map(|offset| offset.offset)).expect("loaded")
 }
 
@@ -172,7 +172,7 @@ fn a_partition_that_has_grown_is_written_anew_and_says_the_same() {
     simulation.run(async move {
         let shard = core(runtime, false).await;
         assert_eq!(
-            shard.groups().home(&shard, HOME).map(|home| home.read(|_| ())),
+            shard.groups().homes().home(&shard, HOME).map(|home| home.read(|_| ())),
             Ok(Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS))
         );
         let home = home(&shard).await;
@@ -206,7 +206,7 @@ fn members_are_answered_by_the_clock_and_when_the_partition_goes() {
         assert_eq!((response.error_code, response.generation_id), (ErrorCode::NONE, 1));
         assert_eq!(shard.runtime().now().since(started).as_millis(), 3_000, "group.initial.rebalance.delay.ms");
         let parked = join("other");
-        shard.groups().close_all(&shard);
+        shard.groups().homes().close_all(&shard);
         let Ok(Reply::Join(response)) = parked.await else { panic!("no answer") };
         assert_eq!(response.error_code, ErrorCode::NOT_COORDINATOR);
     });

@@ -368,7 +368,7 @@ fn memory_is_bounded_and_said_so_in_a_way_clients_retry() {
 fn closing_answers_every_parked_request() {
     let mut world = World::new();
     let (_, parked) = world.enter(Join::new(""));
-    world.apply(|state, now_ms, effects| state.close(ErrorCode::NOT_COORDINATOR, now_ms, effects));
+    world.apply(|state, now_ms, effects| state.close(now_ms, effects));
     assert_eq!(world.joined(parked).error_code, ErrorCode::NOT_COORDINATOR);
     assert_eq!(world.state.bytes(), 0);
 }

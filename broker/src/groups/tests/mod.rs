@@ -34,6 +34,7 @@ use super::records::GroupRecord;
 use super::settings::GroupSettings;
 use super::state::{CommitEvent, GroupState, OffsetToCommit, TopicToCommit};
 use super::timers::Timers;
+use crate::coordinator::{InternalRecord, StateMachine};
 use crate::metadata::{MetadataImage, MetadataRecord, PartitionRecord, ResourceId, ResourceKind};
 use storage::Offset;
 

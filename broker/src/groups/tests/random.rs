@@ -282,7 +282,7 @@ fn no_order_of_events_breaks_a_group_or_leaves_it_stuck() {
         }
         play.settle_down(seed);
         // Everything left unanswered is answered when the partition goes.
-        play.world.apply(|state, now_ms, effects| state.close(ErrorCode::NOT_COORDINATOR, now_ms, effects));
+        play.world.apply(|state, now_ms, effects| state.close(now_ms, effects));
         play.listen();
         assert!(play.asked.is_empty(), "seed {seed}: unanswered {:?}", play.asked);
     }

@@ -28,7 +28,7 @@ fn check(story: impl FnOnce(&mut World)) {
     let again = replayed(&world.settings, &world.log, world.now_ms);
     assert_eq!(view(&again), view(&world.state));
     assert_eq!(again.offsets(), world.state.offsets());
-    let rewritten = replayed(&world.settings, &world.state.snapshot(), world.now_ms);
+    let rewritten = replayed(&world.settings, &world.state.snapshot().expect("nothing waits"), world.now_ms);
     assert_eq!(view(&rewritten), view(&world.state), "from a rewrite");
 }
 
@@ -116,7 +116,7 @@ fn a_rewrite_in_the_middle_of_a_rebalance_tells_of_an_empty_group() {
     world.commit(by(&ids[0], 1), 8, 7);
     world.join(&Join::new(&ids[0]).protocols(&[("range", "more")]));
     let mut again = World::new();
-    again.state = replayed(&world.settings, &world.state.snapshot(), world.now_ms);
+    again.state = replayed(&world.settings, &world.state.snapshot().expect("nothing waits"), world.now_ms);
     assert_eq!((again.state_name(), again.group().generation()), ("Empty", 1));
     assert_eq!(again.state.offsets(), world.state.offsets());
     assert_eq!(again.heartbeat(&ids[0], 1), ErrorCode::UNKNOWN_MEMBER_ID);

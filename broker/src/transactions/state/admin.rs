@@ -110,7 +110,7 @@ impl TransactionState {
         for ids in expired.chunks(FORGOTTEN_MAX) {
             let tombstone = |id: &Rc<str>| TransactionRecord { transactional_id: id.clone(), value: None };
             let records = ids.iter().map(tombstone).collect();
-            effects.appends.push(Append { records, then: Then::Forget(ids.to_vec()) });
+            effects.appends.push(Append::new(records, Then::Forget(ids.to_vec())));
         }
     }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use protocol::ErrorCode;
 
+use crate::coordinator::StateMachine;
 use crate::transactions::TopicPartition;
 use crate::transactions::effects::{Append, Effects, Ended};
 use crate::transactions::records::TransactionRecord;
@@ -97,7 +98,7 @@ impl World {
         self.ended.clear();
         self.retries.clear();
         let mut state = TransactionState::new(TransactionSettings::default());
-        self.log.iter().for_each(|record| state.replay(record.clone()));
+        self.log.iter().for_each(|record| state.replay(record.clone(), 0));
         let mut effects = Effects::default();
         state.loaded(self.now_ms, &mut effects);
         self.absorb(effects);

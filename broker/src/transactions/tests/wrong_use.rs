@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use protocol::ErrorCode;
 
+use crate::coordinator::StateMachine;
 use crate::transactions::TopicPartition;
 use crate::transactions::effects::{Append, Effects, Ended, Then};
 use crate::transactions::records::TransactionRecord;
@@ -59,7 +60,7 @@ impl World {
         if status != Status::Empty && !matches!(status, Status::CompleteCommit | Status::CompleteAbort) {
             now.partitions = partitions(1).into_iter().collect();
         }
-        world.state.replay(TransactionRecord { transactional_id: ID.into(), value: Some(now) });
+        world.state.replay(TransactionRecord { transactional_id: ID.into(), value: Some(now) }, 0);
         world
     }
 

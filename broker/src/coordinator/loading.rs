@@ -1,25 +1,22 @@
-//! Reading a `__consumer_offsets` partition back into a state machine.
+//! Reading a partition of an internal topic back into its state machine.
 
 use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
-use protocol::records::{BatchError, Batches, EndTransactionMarker};
-use protocol::wire::DecodeError;
+use protocol::records::{BatchError, BatchView, Batches, EndTransactionMarker};
 use storage::log::ReadError;
 use storage::runtime::Runtime;
 use storage::{Log, Offset, ReadLimit, ReadOptions};
 use thiserror::Error;
 
-use super::records::GroupRecord;
-use super::settings::GroupSettings;
-use super::state::GroupState;
+use super::{InternalRecord, StateMachine};
 
 /// Bound on a compressed batch when unfolded. We write none; a tool may have.
 const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Why a partition cannot be loaded. It is then not served: nothing is skipped.
 #[derive(Debug, Error)]
-pub enum LoadError {
+pub(super) enum LoadError<E: std::error::Error + 'static> {
     /// The log.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -37,61 +34,69 @@ pub enum LoadError {
         /// Of the record.
         offset: i64,
         /// What is wrong.
-        error: DecodeError,
+        error: E,
     },
 }
 
-/// Reads the whole log; between two reads, of `offsets.load.buffer.size` each, others get the core.
-pub async fn load(log: &Rc<Log>, settings: Rc<GroupSettings>, runtime: &Runtime) -> Result<GroupState, LoadError> {
-    let bytes_max = settings.load_buffer_bytes;
-    let mut state = GroupState::new(settings);
+type LoadErrorOf<S> = LoadError<<<S as StateMachine>::Record as InternalRecord>::Error>;
+
+/// Reads the whole log, `bytes_max` at a time; in between others get the core.
+pub(super) async fn load<S: StateMachine>(
+    log: &Rc<Log>,
+    state: &mut S,
+    bytes_max: usize,
+    runtime: &Runtime,
+) -> Result<(), LoadErrorOf<S>> {
     let mut offset = log.log_start_offset();
     while offset < log.log_end_offset() {
         let options = ReadOptions { offset, bytes_max, at_least_one_batch: true, limit: ReadLimit::LogEnd };
         let read = log.read(options).await?;
-        let next = replay(&mut state, &join(read.records), offset, runtime.wall_clock_ms())?;
+        let next = replay(state, &join(read.records), offset, runtime.wall_clock_ms())?;
         if next <= offset {
             break;
         }
         offset = next;
-        tokio::task::yield_now().await;
+        runtime.yield_now().await;
     }
-    Ok(state)
+    Ok(())
 }
 
 /// Takes in whole batches; returns the offset after the last one. Records before `from` belong to a batch that begins
 /// before the start of the log.
-fn replay(state: &mut GroupState, bytes: &[u8], from: Offset, now_ms: i64) -> Result<Offset, LoadError> {
+fn replay<S: StateMachine>(state: &mut S, bytes: &[u8], from: Offset, now_ms: i64) -> Result<Offset, LoadErrorOf<S>> {
     let mut next = from;
     for batch in Batches::new(bytes) {
         let at = |error| LoadError::Batch { offset: next.0, error };
         let batch = batch.map_err(at)?;
         batch.verify_crc().map_err(at)?;
-        let producer_id = batch.header.producer_id;
         if batch.header.is_control() {
-            let first = batch.records(batch.payload()).next().and_then(Result::ok);
-            if let Some(marker) = first.and_then(|record| EndTransactionMarker::parse(&record)) {
-                state.replay_transaction_end(producer_id, marker.commit);
-            }
+            replay_control(state, &batch);
         } else {
             let body = batch.body(BATCH_BYTES_MAX).map_err(at)?;
             for record in batch.records(&body) {
                 let record = record.map_err(at)?;
                 let offset = batch.header.base_offset + i64::from(record.offset_delta);
                 let Some(key) = record.key.filter(|_| offset >= from.0) else { continue };
-                let decoded = GroupRecord::decode(key, record.value);
+                let decoded = S::Record::decode(key, record.value);
                 match decoded.map_err(|error| LoadError::Record { offset, error })? {
                     Some(record) if batch.header.is_transactional() => {
-                        state.replay_in_transaction(record, producer_id, now_ms);
+                        state.replay_in_transaction(record, batch.header.producer_id, now_ms);
                     }
                     Some(record) => state.replay(record, now_ms),
-                    None => tracing::debug!(offset, "a record of another kind of group is passed over"),
+                    None => tracing::debug!(topic = S::TOPIC, offset, "a record of an unknown kind is passed over"),
                 }
             }
         }
         next = Offset(batch.header.last_offset() + 1);
     }
     Ok(next)
+}
+
+fn replay_control<S: StateMachine>(state: &mut S, batch: &BatchView<'_>) {
+    let first = batch.records(batch.payload()).next().and_then(Result::ok);
+    if let Some(marker) = first.and_then(|record| EndTransactionMarker::parse(&record)) {
+        state.replay_transaction_end(batch.header.producer_id, marker.commit);
+    }
 }
 
 /// A batch may be split between two parts.

@@ -1,7 +1,7 @@
-//! The writer of a `__consumer_offsets` partition: makes records durable, in order, many to a batch.
+//! The writer of a partition of an internal topic: makes records durable, in order, many to a batch.
 //!
 //! There is one a partition and it works only while there is something to write. Up to [`IN_FLIGHT_MAX`] batches are on
-//! their way to disk; what is asked for meanwhile is gathered into the next. So a lone commit goes out at once, and
+//! their way to disk; what is asked for meanwhile is gathered into the next. So a lone change goes out at once, and
 //! under load a batch carries many.
 //!
 //! **Growth.** The topic is `cleanup.policy=compact` and has no retention: nobody but the coordinator may drop a record.
@@ -19,9 +19,8 @@ use storage::log::{DurableFuture, ReadError};
 use storage::{AppendError, Offset, StorageError};
 use thiserror::Error;
 
-use super::effects::{Append, Effects, InTransaction, Then};
 use super::home::{Home, Phase, Queued};
-use super::records::GroupRecord;
+use super::{Carriage, Driven, InTransaction, InternalRecord};
 use crate::error::{coordinator_code, coordinator_storage_code};
 use crate::shard::Shard;
 use crate::transactions::markers;
@@ -30,7 +29,7 @@ use crate::transactions::markers;
 const IN_FLIGHT_MAX: usize = 2;
 /// A batch is closed when it has reached this size; one change that asks for more gets several. Half of the default
 /// `max.message.bytes`; only a single record (a group of thousands of members) may make a larger one.
-pub(super) const BATCH_BYTES_MAX: usize = 512 * 1024;
+pub const BATCH_BYTES_MAX: usize = 512 * 1024;
 /// Growth before a rewrite is thought of.
 const REWRITE_BYTES_MIN: u64 = 32 * 1024 * 1024;
 /// How much larger than what is alive the log may be.
@@ -63,12 +62,12 @@ impl WriteError {
 }
 
 /// A batch on its way, with what it carries. Without records there is nothing to wait for.
-struct Flight {
-    carries: Vec<Queued>,
+struct Flight<S: Driven> {
+    carries: Vec<Queued<S>>,
     outcome: Result<Option<DurableFuture>, WriteError>,
 }
 
-impl Flight {
+impl<S: Driven> Flight<S> {
     /// Completes when the batch is durable; may be dropped and asked for again.
     async fn land(&mut self) -> Result<(), WriteError> {
         if let Ok(Some(durable)) = &mut self.outcome {
@@ -78,10 +77,10 @@ impl Flight {
     }
 }
 
-impl Home {
+impl<S: Driven> Home<S> {
     /// Works until everything is settled.
-    pub(super) async fn write(self: &Rc<Home>, shard: &Rc<Shard>) {
-        let mut flights: VecDeque<Flight> = VecDeque::new();
+    pub(super) async fn write(self: &Rc<Self>, shard: &Rc<Shard>) {
+        let mut flights: VecDeque<Flight<S>> = VecDeque::new();
         loop {
             while flights.len() < IN_FLIGHT_MAX
                 && let Some(carries) = self.gather()
@@ -109,52 +108,53 @@ impl Home {
     }
 
     /// Takes from the queue what fits into a batch; at least one change, if there is any.
-    fn gather(&self) -> Option<Vec<Queued>> {
+    fn gather(&self) -> Option<Vec<Queued<S>>> {
         let mut queue = self.queue.borrow_mut();
         let mut bytes = 0;
         let mut alone = false;
-        let fits = |queued: &&Queued| {
+        let fits = |queued: &&Queued<S>| {
             let first = bytes == 0;
-            let taken =
-                first || (!alone && !is_alone(&queued.append) && bytes + queued.append.bytes() <= BATCH_BYTES_MAX);
+            let is_alone = queued.append.carriage != Carriage::Shared;
+            let taken = first || (!alone && !is_alone && bytes + queued.append.bytes() <= BATCH_BYTES_MAX);
             bytes += queued.append.bytes();
-            alone |= is_alone(&queued.append);
+            alone |= is_alone;
             taken
         };
         let count = queue.iter().take_while(fits).count();
-        let taken: Vec<Queued> = queue.drain(..count).collect();
+        let taken: Vec<Queued<S>> = queue.drain(..count).collect();
         let taken_bytes: usize = taken.iter().map(|queued| queued.append.bytes()).sum();
         self.queued_bytes.set(self.queued_bytes.get() - taken_bytes);
         (count > 0).then_some(taken)
     }
 
-    /// Appends what was gathered: plain records together, offsets of a transaction and markers each as a batch of its own.
-    async fn append_carried(&self, shard: &Rc<Shard>, carries: &[Queued]) -> Result<Option<DurableFuture>, WriteError> {
-        match carries.first().map(|queued| &queued.append) {
-            Some(Append { then: Then::TransactionEnded(marker), .. }) => {
-                let batch = markers::batch(shard, *marker).map_err(WriteError::Marker)?;
-                let appended = self.partition.append_marker(shard, batch, marker.transaction_version).await?;
-                Ok(Some(appended.durable))
+    /// Appends what was gathered: plain records together, those of a transaction and markers each as a batch of its own.
+    async fn append_carried(
+        &self,
+        shard: &Rc<Shard>,
+        carries: &[Queued<S>],
+    ) -> Result<Option<DurableFuture>, WriteError> {
+        let records = carries.iter().flat_map(|queued| queued.append.records.iter());
+        let appended = match carries.first().map(|queued| queued.append.carriage) {
+            Some(Carriage::Marker(marker)) => {
+                let batch = markers::batch(shard, marker).map_err(WriteError::Marker)?;
+                self.partition.append_marker(shard, batch, marker.transaction_version).await?
             }
-            Some(Append { records, transaction: Some(transaction), .. }) => {
-                let batch = transactional_batch(records, *transaction, shard.runtime().wall_clock_ms())?;
+            Some(Carriage::Transaction(transaction)) => {
+                let batch = transactional_batch(records, transaction, shard.runtime().wall_clock_ms())?;
                 self.grown_bytes.set(self.grown_bytes.get() + batch.len() as u64);
-                let appended = self.partition.append_offsets(shard, batch, transaction.verification).await?;
-                Ok(Some(appended.durable))
+                self.partition.append_offsets(shard, batch, transaction.verification).await?
             }
-            _ => {
-                let records = carries.iter().flat_map(|queued| queued.append.records.iter());
-                Ok(self.append(shard, records).await?.1)
-            }
-        }
+            Some(Carriage::Shared) | None => return Ok(self.append_shared(shard, records).await?.1),
+        };
+        Ok(Some(appended.durable))
     }
 
     /// Appends `records`, in several batches if need be. Returns the offset of the first, and what completes when all
     /// are durable (the log becomes durable in order).
-    async fn append(
+    async fn append_shared(
         &self,
         shard: &Rc<Shard>,
-        records: impl Iterator<Item = &GroupRecord>,
+        records: impl Iterator<Item = &S::Record>,
     ) -> Result<(Option<Offset>, Option<DurableFuture>), WriteError> {
         let now_ms = shard.runtime().wall_clock_ms();
         let new = || BatchBuilder::new(BatchHeader::default(), Compression::None);
@@ -168,14 +168,6 @@ impl Home {
         if batch.count() > 0 {
             batches.push(batch.build()?);
         }
-        self.append_batches(shard, batches).await
-    }
-
-    async fn append_batches(
-        &self,
-        shard: &Rc<Shard>,
-        batches: Vec<Bytes>,
-    ) -> Result<(Option<Offset>, Option<DurableFuture>), WriteError> {
         let (mut first, mut durable) = (None, None);
         for batch in batches {
             self.grown_bytes.set(self.grown_bytes.get() + batch.len() as u64);
@@ -187,70 +179,66 @@ impl Home {
     }
 
     /// Tells the state machine, then whoever waits.
-    fn settle(self: &Rc<Home>, shard: &Rc<Shard>, carries: Vec<Queued>, outcome: Result<(), WriteError>) {
+    fn settle(self: &Rc<Self>, shard: &Rc<Shard>, carries: Vec<Queued<S>>, outcome: Result<(), WriteError>) {
         let outcome = outcome.map_err(|error| {
-            tracing::error!(partition = self.id().partition, %error, "group records cannot be written");
+            tracing::error!(topic = S::TOPIC, partition = self.id().partition, %error, "records cannot be written");
             error.code()
         });
         for Queued { append, done } in carries {
-            let mut effects = Effects::default();
+            let mut effects = S::Effects::default();
             if let Phase::Active(state) = &mut *self.phase.borrow_mut() {
                 state.appended(append, outcome, shard.runtime().wall_clock_ms(), &mut effects);
             }
-            let _ = shard.groups().carry_out(shard, self, effects);
+            // What follows has its own outcome: nobody waits for it here.
+            let _ = self.carry_out(shard, effects);
             // The requester may be gone.
             let _ = done.send(outcome);
         }
+        self.settled.notify_waiters();
     }
 
     /// Writes everything alive anew and cuts the log before it, if it has grown enough; `false` if not. Called while
     /// nothing is on its way. What is asked for meanwhile waits, and comes after.
     ///
-    /// A crash in between leaves records that say the same twice. Deleted groups need no tombstones any more, since
-    /// nothing of them is left in front of the cut.
+    /// A crash in between leaves records that say the same twice. What was deleted needs no tombstones any more, since
+    /// nothing of it is left in front of the cut.
     async fn rewrite_if_grown(&self, shard: &Rc<Shard>) -> bool {
         let grown = self.grown_bytes.get();
         let records = match &*self.phase.borrow() {
-            // What waits for the end of a transaction is in the log only.
-            Phase::Active(state) if state.has_pending() => return false,
             Phase::Active(state) if grown > REWRITE_BYTES_MIN.max(REWRITE_RATIO * state.bytes() as u64) => {
                 state.snapshot()
             }
-            Phase::Active(_) | Phase::Loading | Phase::Closed => return false,
+            Phase::Active(_) | Phase::Loading | Phase::Closed => None,
         };
+        let Some(records) = records else { return false };
         self.grown_bytes.set(0);
         if let Err(error) = self.rewrite(shard, &records).await {
             // Tried again when the log has grown as much again.
-            tracing::error!(partition = self.id().partition, %error, "groups cannot be written anew");
+            tracing::error!(topic = S::TOPIC, partition = self.id().partition, %error, "cannot be written anew");
             self.grown_bytes.set(0);
         }
         true
     }
 
-    async fn rewrite(&self, shard: &Rc<Shard>, records: &[GroupRecord]) -> Result<(), WriteError> {
+    async fn rewrite(&self, shard: &Rc<Shard>, records: &[S::Record]) -> Result<(), WriteError> {
         let end = self.partition.log().log_end_offset();
-        let (first, durable) = self.append(shard, records.iter()).await?;
+        let (first, durable) = self.append_shared(shard, records.iter()).await?;
         if let Some(durable) = durable {
             durable.await?;
         }
         // With nothing alive nothing is written, and everything may go.
-        let start = self.partition.log().delete_records(first.unwrap_or(end)).await?;
-        tracing::info!(
-            partition = self.id().partition,
-            records = records.len(),
-            start = start.0,
-            "groups written anew"
-        );
+        let start = self.partition.log().delete_records(first.unwrap_or(end)).await?.0;
+        let (topic, partition, records) = (S::TOPIC, self.id().partition, records.len());
+        tracing::info!(topic, partition, records, start, "written anew");
         Ok(())
     }
 }
 
-/// Whether these records cannot share a batch with others.
-fn is_alone(append: &Append) -> bool {
-    append.transaction.is_some() || matches!(append.then, Then::TransactionEnded(_))
-}
-
-fn transactional_batch(records: &[GroupRecord], transaction: InTransaction, now_ms: i64) -> Result<Bytes, BatchError> {
+fn transactional_batch<'a, R: InternalRecord>(
+    mut records: impl Iterator<Item = &'a R>,
+    transaction: InTransaction,
+    now_ms: i64,
+) -> Result<Bytes, BatchError> {
     let header = BatchHeader {
         producer_id: transaction.producer.id,
         producer_epoch: transaction.producer.epoch,
@@ -258,6 +246,6 @@ fn transactional_batch(records: &[GroupRecord], transaction: InTransaction, now_
         ..BatchHeader::default()
     };
     let mut batch = BatchBuilder::new(header, Compression::None);
-    records.iter().try_for_each(|record| record.append_to(&mut batch, now_ms))?;
+    records.try_for_each(|record| record.append_to(&mut batch, now_ms))?;
     batch.build()
 }
