@@ -9,11 +9,11 @@ use storage::directory;
 use storage::runtime::backend::Backend;
 use storage::runtime::core;
 
-use crate::coordinator::InternalRecord;
-use crate::groups::OFFSETS_TOPIC;
-use crate::groups::records::GroupRecord;
+use crate::coordinator::{InternalRecord, StateMachine};
+use crate::groups::state::GroupState;
 use crate::metadata::METADATA_LOG_ID;
 use crate::metadata::replay::Replay;
+use crate::transactions::state::TransactionState;
 
 /// Bound on a compressed batch when unfolded. We write none; a tool may have.
 const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -23,7 +23,7 @@ const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub fn run(path: &Path) -> Result<(), String> {
     let held = directory::open_stopped(path).map_err(|error| error.to_string())?;
     let checked = core::block_on(Backend::Threads, |runtime| async move {
-        let mut records = InternalRecords::default();
+        let mut records = InternalTopics::default();
         storage::check::check(&runtime, held.path(), &mut |found| records.inspect(found)).await
     });
     let findings = checked.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
@@ -42,22 +42,20 @@ pub fn run(path: &Path) -> Result<(), String> {
 
 /// What the internal topics have said so far.
 #[derive(Default)]
-struct InternalRecords {
+struct InternalTopics {
     metadata: Replay,
     /// Records after one that makes no sense need not make sense either.
     metadata_is_broken: bool,
 }
 
-impl InternalRecords {
+impl InternalTopics {
     fn inspect(&mut self, found: &FoundBatch<'_>) -> Vec<String> {
         if found.log == METADATA_LOG_ID {
             return self.inspect_metadata(&found.batch);
         }
         match found.topic {
-            OFFSETS_TOPIC => inspect_records(&found.batch, |key, value| {
-                let decoded = GroupRecord::decode(key, value);
-                decoded.err().map(|error| format!("group record: {error}"))
-            }),
+            GroupState::TOPIC => inspect_records::<GroupState>(&found.batch),
+            TransactionState::TOPIC => inspect_records::<TransactionState>(&found.batch),
             _ => Vec::new(),
         }
     }
@@ -72,8 +70,8 @@ impl InternalRecords {
     }
 }
 
-/// What `decode` has to say about each record that has a key, with its offset.
-fn inspect_records(batch: &BatchView<'_>, decode: impl Fn(&[u8], Option<&[u8]>) -> Option<String>) -> Vec<String> {
+/// What is wrong with each record that has a key, with its offset.
+fn inspect_records<S: StateMachine>(batch: &BatchView<'_>) -> Vec<String> {
     if batch.header.is_control() {
         return Vec::new();
     }
@@ -91,8 +89,8 @@ fn inspect_records(batch: &BatchView<'_>, decode: impl Fn(&[u8], Option<&[u8]>) 
                 return wrong;
             }
         };
-        let found = record.key.and_then(|key| decode(key, record.value));
-        wrong.extend(found.map(|what| format!("offset {}: {what}", record.offset)));
+        let error = record.key.and_then(|key| S::Record::decode(key, record.value).err());
+        wrong.extend(error.map(|error| format!("offset {}: {error}", record.offset)));
     }
     wrong
 }
@@ -123,7 +121,7 @@ mod tests {
     }
 
     fn wrong(log: LogId, topic: &str, batches: &[Bytes]) -> Vec<String> {
-        let mut records = InternalRecords::default();
+        let mut records = InternalTopics::default();
         let inspect = |bytes: &Bytes| {
             let batch = BatchView::parse(bytes).expect("sound");
             records.inspect(&FoundBatch { log, topic, log_start: Offset(0), batch })
@@ -147,14 +145,17 @@ mod tests {
     }
 
     #[test]
-    fn every_group_record_that_does_not_parse_is_named_by_its_offset() {
+    fn every_record_of_a_coordinator_that_does_not_parse_is_named_by_its_offset() {
         let log = LogId { topic_id: Uuid::from_random(5, 6), partition: 3 };
-        // A key of a committed offset without its group, and a type that newer brokers may write.
-        let (cut, unknown): (&[u8], &[u8]) = (&[0, 1, 0], &[0x7f, 0]);
-        let bytes = batch(40, &[(unknown, b""), (cut, b""), (cut, b"")]);
-        let found = wrong(log, OFFSETS_TOPIC, std::slice::from_ref(&bytes));
-        assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].starts_with("offset 41: ") && found[1].starts_with("offset 42: "), "{found:?}");
-        assert!(wrong(log, "other", &[bytes]).is_empty());
+        // The key of a committed offset without its group, or of a transactional id without the id; and a type that newer
+        // brokers may write.
+        for (topic, cut) in [(GroupState::TOPIC, &[0_u8, 1, 0][..]), (TransactionState::TOPIC, &[0, 0, 0])] {
+            let unknown: &[u8] = &[0x7f, 0];
+            let bytes = batch(40, &[(unknown, b""), (cut, b""), (cut, b"")]);
+            let found = wrong(log, topic, std::slice::from_ref(&bytes));
+            assert_eq!(found.len(), 2, "{found:?}");
+            assert!(found[0].starts_with("offset 41: ") && found[1].starts_with("offset 42: "), "{found:?}");
+            assert!(wrong(log, "other", &[bytes]).is_empty());
+        }
     }
 }
