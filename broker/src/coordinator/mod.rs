@@ -94,8 +94,10 @@ pub trait StateMachine: Sized + 'static {
     fn bytes(&self) -> usize;
 
     /// Everything the partition says now, as records that make the same state when replayed alone; asked for while nothing
-    /// is on its way. `None` while some of it is in the log only.
-    fn snapshot(&self) -> Option<Vec<Self::Record>>;
+    /// is on its way. `None` leaves the log to the cleaner.
+    fn snapshot(&self) -> Option<Vec<Self::Record>> {
+        None
+    }
 
     /// What it holds, in a few words for the log.
     fn summary(&self) -> String;

@@ -4,10 +4,11 @@
 //! their way to disk; what is asked for meanwhile is gathered into the next. So a lone change goes out at once, and
 //! under load a batch carries many.
 //!
-//! **Growth.** The topic is `cleanup.policy=compact` and has no retention: nobody but the coordinator may drop a record.
-//! Compaction waits for whole segments, so the writer bounds the partition itself as well: once it has grown by
-//! [`REWRITE_BYTES_MIN`] and several times what is alive, everything alive is written anew at the end and the log is cut
-//! before it. That bounds the time to load as well. What stays on disk beyond that are segments not rolled yet.
+//! **Growth.** The topics are `cleanup.policy=compact` and have no retention: every change is a record of its key, what is
+//! forgotten is a tombstone, and the cleaner bounds the log. Compaction waits for whole segments, so that a state machine
+//! that can say all it knows ([`StateMachine::snapshot`](super::StateMachine::snapshot)) bounds its partition as well: once
+//! it has grown by [`REWRITE_BYTES_MIN`] and several times what is alive, everything alive is written anew at the end and
+//! the log is cut before it. That bounds the time to load.
 
 use std::collections::VecDeque;
 use std::rc::Rc;

@@ -165,6 +165,7 @@ impl Group {
     }
 
     /// What a rewrite of the partition says of this group.
+    #[cfg(test)]
     pub fn snapshot_records(&self) -> Vec<GroupRecord> {
         match self {
             Group::Classic(group) => vec![group.snapshot_record()],

@@ -1,4 +1,4 @@
-//! What the records of a partition make of it: reading them back, what follows an append, and writing all of it anew.
+//! What the records of a partition make of it: reading them back, and what follows an append.
 
 use std::rc::Rc;
 
@@ -134,23 +134,6 @@ impl StateMachine for GroupState {
         self.group_bytes + self.offsets.bytes() + self.pending.bytes()
     }
 
-    fn snapshot(&self) -> Option<Vec<GroupRecord>> {
-        // What waits for the end of a transaction is in the log only.
-        if !self.pending.is_empty() {
-            return None;
-        }
-        let mut records: Vec<GroupRecord> = self.groups.values().flat_map(Group::snapshot_records).collect();
-        for (group_id, topics) in self.offsets.groups() {
-            for (topic, partitions) in topics {
-                let offset = |(&partition, value): (&i32, &_)| {
-                    GroupRecord::offset(group_id, topic, partition, Some(Clone::clone(value)))
-                };
-                records.extend(partitions.iter().map(offset));
-            }
-        }
-        Some(records)
-    }
-
     fn summary(&self) -> String {
         format!("{} groups, {} offsets", self.group_count(), self.offsets.len())
     }
@@ -199,5 +182,20 @@ impl GroupState {
     /// Whether changes of offsets are on their way to disk.
     pub fn has_in_flight(&self) -> bool {
         !self.in_flight.is_empty()
+    }
+
+    /// All of it but offsets that wait for the end of a transaction, as records: two states that say the same have the same.
+    #[cfg(test)]
+    pub fn snapshot(&self) -> Vec<GroupRecord> {
+        let mut records: Vec<GroupRecord> = self.groups.values().flat_map(Group::snapshot_records).collect();
+        for (group_id, topics) in self.offsets.groups() {
+            for (topic, partitions) in topics {
+                let offset = |(&partition, value): (&i32, &_)| {
+                    GroupRecord::offset(group_id, topic, partition, Some(Clone::clone(value)))
+                };
+                records.extend(partitions.iter().map(offset));
+            }
+        }
+        records
     }
 }

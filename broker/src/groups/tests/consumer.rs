@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use protocol::messages::consumer_group_heartbeat::TopicPartitions;
 use protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 
-use super::replay::replayed;
+use super::replay::check_logs;
 use super::*;
 use crate::groups::consumer::{ConsumerGroup, Heartbeat, MemberState, Partitions};
 use crate::metadata::decide::ApiError;
@@ -165,10 +165,7 @@ pub fn converge(world: &mut World, consumers: &mut [&mut Consumer]) {
 
 /// The records alone make the same group again.
 pub fn check_replay(world: &World) {
-    let again = replayed(&world.settings, &world.log, world.now_ms);
-    assert_eq!(again.snapshot(), world.state.snapshot());
-    let rewritten = replayed(&world.settings, &world.state.snapshot().expect("nothing waits"), world.now_ms);
-    assert_eq!(rewritten.snapshot(), world.state.snapshot(), "from a rewrite");
+    check_logs(world, GroupState::snapshot);
 }
 
 #[test]

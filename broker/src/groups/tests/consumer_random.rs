@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::consumer::{Consumer, check_replay};
-use super::replay::replayed;
+use super::replay::{compacted, replayed};
 use super::*;
 
 pub struct Dice(pub u64);
@@ -160,8 +160,10 @@ impl Play {
         }
     }
 
-    /// kill -9: what was not durable is gone, the rest is read back.
+    /// kill -9: what was not durable is gone, the rest is read back, perhaps after compaction.
     fn crash(&mut self) {
+        let cleaned = self.dice.roll(self.world.log.len() as u64 + 1) as usize;
+        self.world.log = compacted(&self.world.log, cleaned, self.dice.roll(2) == 0);
         self.world.state = replayed(&self.world.settings, &self.world.log, self.world.now_ms);
         self.world.timers = Default::default();
         self.world.apply(|state, now_ms, effects| state.loaded(now_ms, effects));

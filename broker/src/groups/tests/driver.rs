@@ -5,16 +5,20 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use protocol::records::Batches;
+use storage::producer_state::Verification;
 use storage::runtime::Runtime;
 use storage::runtime::simulated::{CrashPolicy, Fault, FaultEffect, OperationKind, Simulation};
-use storage::{Engine, EngineOptions, LogDirectory, LogId, LogSpec, ReadLimit, ReadOptions};
+use storage::{Engine, EngineOptions, LogConfig, LogDirectory, LogId, LogSpec, ReadLimit, ReadOptions};
 
 use super::*;
-use crate::config::{BrokerConfig, Settings, topic_config};
+use crate::config::{BrokerConfig, Settings, Values, topic_config};
+use crate::coordinator::InTransaction;
 use crate::groups::GroupHome;
 use crate::groups::OFFSETS_TOPIC;
 use crate::partition::{Leadership, Partition};
 use crate::shard::{PartitionSlot, Shard, ShardHandle};
+use crate::transactions::markers::Marker;
+use crate::transactions::state::Producer;
 
 const HOME: LogId = LogId { topic_id: Uuid([5; 16]), partition: 0 };
 
@@ -68,6 +72,28 @@ async fn commit(shard: &Rc<Shard>, home: &Rc<GroupHome>, group_id: &str, offset:
         home.change(shard, |state, now_ms, effects| state.commit_offsets(group_id, event, now_ms, effects))?;
     committed?;
     settled.wait(shard).await
+}
+
+/// As the producer of this number, which has one transaction.
+async fn commit_in_transaction(shard: &Rc<Shard>, home: &Rc<GroupHome>, group_id: &str, id: i64, offset: i64) {
+    let commit = OffsetToCommit { partition: 0, offset, leader_epoch: -1, metadata: None };
+    let topics = [TopicToCommit { name: "t".to_owned(), topic_id: TOPIC_ID, partitions: vec![commit] }];
+    let who = Committer { transactional: true, ..NOBODY };
+    let event = CommitEvent { who, version: 8, retention_ms: -1, topics: &topics };
+    let transaction = InTransaction { producer: Producer { id, epoch: 0 }, verification: Verification::Waived };
+    let (committed, settled) = home
+        .change(shard, |state, now_ms, effects| {
+            state.commit_offsets_in_transaction(group_id, event, transaction, now_ms, effects)
+        })
+        .expect("loaded");
+    committed.expect("nothing is wrong with it");
+    settled.wait(shard).await.expect("durable");
+}
+
+async fn end_transaction(shard: &Rc<Shard>, home: &Rc<GroupHome>, id: i64, commit: bool) {
+    let producer = Producer { id, epoch: 0 };
+    let marker = Marker { producer, commit, coordinator_epoch: 0, transaction_version: 0 };
+    home.end_transaction(shard, marker).expect("loaded").wait(shard).await.expect("durable");
 }
 
 fn committed(home: &GroupHome, group_id: &str) -> Option<i64> {
@@ -149,23 +175,38 @@ fn what_was_acknowledged_is_there_after_a_power_cut_at_any_moment() {
 }
 
 #[test]
-fn a_partition_that_has_grown_is_written_anew_and_says_the_same() {
+fn a_partition_that_was_compacted_says_the_same() {
     let simulation = Simulation::new(3);
     let runtime = simulation.runtime();
     simulation.run(async move {
         let shard = core(runtime, true).await;
         let home = home(&shard).await;
-        for round in 0..20 {
+        let log = shard.partition(HOME).expect("open").log().clone();
+        let compact = Values::from([("cleanup.policy".to_owned(), "compact".to_owned())]);
+        let config = topic_config(&compact, &Settings::default()).log;
+        log.set_config(LogConfig { segment_bytes: 2_000, ..config });
+        commit(&shard, &home, "gone", 1).await.expect("durable");
+        let (_, deleted) = home
+            .change(&shard, |state, _, effects| state.delete_groups(&["gone".to_owned()], effects))
+            .expect("loaded");
+        deleted.wait(&shard).await.expect("durable");
+        commit_in_transaction(&shard, &home, "a", 3, 50).await;
+        end_transaction(&shard, &home, 3, false).await;
+        for round in 0..100 {
             for group in ["a", "b"] {
                 commit(&shard, &home, group, round).await.expect("durable");
             }
         }
-        home.grown_bytes.set(1 << 40);
-        commit(&shard, &home, "b", 99).await.expect("durable");
-        shard.runtime().sleep(Duration::from_secs(1)).await;
-        let log = shard.partition(HOME).expect("open").log().clone();
-        assert_eq!((log.log_start_offset().0, log.log_end_offset().0), (41, 45), "two groups, two offsets");
-        assert!(home.grown_bytes.get() < 1_000);
+        commit_in_transaction(&shard, &home, "a", 1, 200).await;
+        end_transaction(&shard, &home, 1, true).await;
+        // Aborted, and older than what is committed; and one whose end is still to come.
+        commit_in_transaction(&shard, &home, "b", 2, 300).await;
+        end_transaction(&shard, &home, 2, false).await;
+        commit_in_transaction(&shard, &home, "b", 4, 400).await;
+        let before = log.bytes();
+        // Write-back, and the cleaner's pause.
+        shard.runtime().sleep(Duration::from_secs(60)).await;
+        assert!(log.bytes() < 6_000 && before > 15_000, "{before} bytes became {}", log.bytes());
     });
     let simulation = simulation.crash(CrashPolicy::LoseAll);
     let runtime = simulation.runtime();
@@ -176,8 +217,10 @@ fn a_partition_that_has_grown_is_written_anew_and_says_the_same() {
             Ok(Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS))
         );
         let home = home(&shard).await;
-        assert_eq!((committed(&home, "a"), committed(&home, "b")), (Some(19), Some(99)));
-        assert_eq!(home.read(GroupState::group_count), Ok(2));
+        assert_eq!((committed(&home, "a"), committed(&home, "b")), (Some(200), Some(99)));
+        assert_eq!((committed(&home, "gone"), home.read(GroupState::group_count)), (None, Ok(2)));
+        end_transaction(&shard, &home, 4, true).await;
+        assert_eq!(committed(&home, "b"), Some(400));
     });
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use protocol::ErrorCode;
 
-use super::replay::replayed;
+use super::replay::{compacted, replayed};
 use super::*;
 
 /// A small generator with the whole run in its seed.
@@ -161,8 +161,10 @@ impl Play {
         }
     }
 
-    /// kill -9: what was not durable is gone, the rest is read back; every connection breaks.
+    /// kill -9: what was not durable is gone, the rest is read back, perhaps after compaction; every connection breaks.
     fn wander(&mut self) {
+        let cleaned = self.dice.roll(self.world.log.len() as u64 + 1) as usize;
+        self.world.log = compacted(&self.world.log, cleaned, self.dice.roll(2) == 0);
         self.world.state = replayed(&self.world.settings, &self.world.log, self.world.now_ms);
         self.world.timers = Default::default();
         self.world.pending.clear();

@@ -1,4 +1,4 @@
-//! After a crash the records alone make the same state again.
+//! After a crash the records alone make the same state again, whatever compaction has left out of them.
 
 use super::*;
 
@@ -22,14 +22,35 @@ pub fn replayed(settings: &Rc<GroupSettings>, log: &[GroupRecord], now_ms: i64) 
     state
 }
 
+/// What the cleaner makes of a log whose first records, `cleaned` of them, are in segments that nobody writes to any more:
+/// the newest of each key; tombstones until their time is up.
+pub fn compacted(log: &[GroupRecord], cleaned: usize, keep_tombstones: bool) -> Vec<GroupRecord> {
+    let (clean, rest) = log.split_at(cleaned);
+    let newest: BTreeMap<Bytes, usize> = clean.iter().enumerate().map(|(at, record)| (record.encode().0, at)).collect();
+    let clean = clean.iter().enumerate().filter(|(at, record)| {
+        let (key, value) = record.encode();
+        newest[&key] == *at && (keep_tombstones || value.is_some())
+    });
+    clean.map(|(_, record)| record).chain(rest).cloned().collect()
+}
+
+/// The log makes a state that says the same, as it is and after compaction of some extent.
+pub fn check_logs<T: PartialEq + std::fmt::Debug>(world: &World, say: impl Fn(&GroupState) -> T) {
+    let said = say(&world.state);
+    let count = world.log.len();
+    for (cleaned, keep_tombstones) in
+        [(0, true), (count, true), (count, false), (count * 2 / 3, true), (count / 3, false)]
+    {
+        let log = compacted(&world.log, cleaned, keep_tombstones);
+        let again = replayed(&world.settings, &log, world.now_ms);
+        assert_eq!(say(&again), said, "{cleaned} of {count} cleaned, tombstones {keep_tombstones}");
+    }
+}
+
 fn check(story: impl FnOnce(&mut World)) {
     let mut world = World::new();
     story(&mut world);
-    let again = replayed(&world.settings, &world.log, world.now_ms);
-    assert_eq!(view(&again), view(&world.state));
-    assert_eq!(again.offsets(), world.state.offsets());
-    let rewritten = replayed(&world.settings, &world.state.snapshot().expect("nothing waits"), world.now_ms);
-    assert_eq!(view(&rewritten), view(&world.state), "from a rewrite");
+    check_logs(&world, |state| (view(state), format!("{:?}", state.offsets())));
 }
 
 #[test]
@@ -66,6 +87,22 @@ fn offsets_without_a_group_come_back_and_what_was_deleted_does_not() {
         world.commit(NOBODY, 8, 8);
         world.commit_to("other", "t", NOBODY, 2, 99, 1, Some("meta"));
         world.apply(|state, _, effects| state.delete_groups(&[GROUP.to_owned()], effects));
+    });
+}
+
+#[test]
+fn what_was_forgotten_for_its_age_stays_forgotten_and_what_came_after_does_not() {
+    check(|world| {
+        let ids = world.stable(&[Join::new("")]);
+        world.commit(by(&ids[0], 1), 8, 7);
+        world.commit_to("other", "t", NOBODY, 8, -1, 1, None);
+        world.leave(&ids[0], None);
+        world.advance(8 * 24 * 3_600_000);
+        world.apply(|state, now_ms, effects| state.expire(now_ms, effects));
+        assert_eq!(world.state.group_count(), 0);
+        world.commit_to("other", "t", NOBODY, 8, -1, 2, None);
+        let ids = world.stable(&[Join::new("")]);
+        assert_eq!((ids.len(), world.state.offsets().len()), (1, 1));
     });
 }
 
@@ -110,13 +147,13 @@ fn a_group_too_large_for_the_settings_of_today_is_rebalanced() {
 }
 
 #[test]
-fn a_rewrite_in_the_middle_of_a_rebalance_tells_of_an_empty_group() {
+fn a_record_of_the_middle_of_a_rebalance_tells_of_an_empty_group() {
     let mut world = World::new();
     let ids = world.stable(&[Join::new(""), Join::new("")]);
     world.commit(by(&ids[0], 1), 8, 7);
     world.join(&Join::new(&ids[0]).protocols(&[("range", "more")]));
     let mut again = World::new();
-    again.state = replayed(&world.settings, &world.state.snapshot().expect("nothing waits"), world.now_ms);
+    again.state = replayed(&world.settings, &world.state.snapshot(), world.now_ms);
     assert_eq!((again.state_name(), again.group().generation()), ("Empty", 1));
     assert_eq!(again.state.offsets(), world.state.offsets());
     assert_eq!(again.heartbeat(&ids[0], 1), ErrorCode::UNKNOWN_MEMBER_ID);

@@ -4,7 +4,7 @@
 use protocol::messages::streams_group_heartbeat as wire;
 use protocol::messages::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
 
-use super::replay::replayed;
+use super::replay::check_logs;
 use super::*;
 use crate::groups::streams::tasks::{TaskSet, Tasks, from_lists, to_lists};
 use crate::groups::streams::topology::tests::{info, reading, said, words};
@@ -221,8 +221,5 @@ pub fn converge(world: &mut World, threads: &mut [&mut Thread]) {
 
 /// The records alone make the same group again.
 pub fn check_replay(world: &World) {
-    let again = replayed(&world.settings, &world.log, world.now_ms);
-    assert_eq!(again.snapshot(), world.state.snapshot());
-    let rewritten = replayed(&world.settings, &world.state.snapshot().expect("nothing waits"), world.now_ms);
-    assert_eq!(rewritten.snapshot(), world.state.snapshot(), "from a rewrite");
+    check_logs(world, GroupState::snapshot);
 }

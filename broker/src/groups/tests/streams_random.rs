@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::messages::streams_group_heartbeat as wire;
 
 use super::consumer_random::Dice;
-use super::replay::replayed;
+use super::replay::{compacted, replayed};
 use super::streams_client::{Thread, check_replay, word_count};
 use super::*;
 use crate::groups::streams::StreamsSettings;
@@ -142,8 +142,10 @@ impl Play {
         }
     }
 
-    /// kill -9: what was not durable is gone, the rest is read back.
+    /// kill -9: what was not durable is gone, the rest is read back, perhaps after compaction.
     fn crash(&mut self) {
+        let cleaned = self.dice.roll(self.world.log.len() as u64 + 1) as usize;
+        self.world.log = compacted(&self.world.log, cleaned, self.dice.roll(2) == 0);
         self.world.state = replayed(&self.world.settings, &self.world.log, self.world.now_ms);
         self.world.timers = Default::default();
         self.world.apply(|state, now_ms, effects| state.loaded(now_ms, effects));
