@@ -159,7 +159,8 @@ fn system(what: &str, error: &dyn std::fmt::Display) -> StartError {
     StartError::System { what: what.to_owned(), reason: error.to_string() }
 }
 
-pub(crate) fn shared(config: BrokerConfig, directories: Vec<LogDirectory>, shards: ShardHandle) -> Shared {
+/// What every core of a broker has a clone of; no identity and no endpoints yet.
+pub fn shared(config: BrokerConfig, directories: Vec<LogDirectory>, shards: ShardHandle) -> Shared {
     let explicit = |name: &str, bytes: i32| {
         // Kafka's default of 100 KiB would turn the kernel's own tuning off: only a size somebody chose is set.
         usize::try_from(bytes).ok().filter(|_| config.settings.fixed.contains_key(name))
@@ -237,7 +238,8 @@ fn fit_rings(shared: &Shared, backend: Backend, cores: usize) -> Result<(), Star
     Ok(())
 }
 
-fn engine_options(shared: &Shared, core: usize) -> EngineOptions {
+/// How a core opens its engine.
+pub fn engine_options(shared: &Shared, core: usize) -> EngineOptions {
     let config = shared.config.load();
     let cores = shared.shards.cores();
     EngineOptions {
@@ -258,6 +260,14 @@ async fn bring_up(
     listeners: Vec<BoundListener>,
 ) -> Result<Vec<(String, SocketAddr)>, StartError> {
     let shards = &shared.shards;
+    put_in_service(shards, cluster_id, failures).await?;
+    let listening =
+        shards.run_on(METADATA_CORE, |shard| Box::pin(std::future::ready(listen(shard, listeners)))).await?;
+    Ok(listening?)
+}
+
+/// From open engines to a broker that answers, wherever the requests come from: no thread and no socket is involved.
+pub async fn put_in_service(shards: &ShardHandle, cluster_id: Uuid, failures: &Failures) -> Result<(), StartError> {
     let failures = failures.clone();
     on_each(shards, move |shard| {
         let failures = failures.clone();
@@ -282,9 +292,7 @@ async fn bring_up(
         Box::pin(std::future::ready(()))
     })
     .await?;
-    let listening =
-        shards.run_on(METADATA_CORE, |shard| Box::pin(std::future::ready(listen(shard, listeners)))).await?;
-    Ok(listening?)
+    Ok(())
 }
 
 /// Runs `job` on every core at once.
