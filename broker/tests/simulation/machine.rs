@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use broker::api::{Call, Reply};
-use broker::config::{BrokerConfig, Settings, Values};
+use broker::config::{BrokerConfig, Settings, Values, topic_config};
 use broker::context::ConnectionInfo;
 use broker::failures::Failures;
+use broker::metadata::ResourceId;
 use broker::server;
 use broker::shard::{Shard, ShardHandle};
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use protocol::messages::{Request, ResponseHeader};
 use protocol::wire::{Message, Reader};
 use storage::runtime::Runtime;
 use storage::runtime::simulated::Simulation;
-use storage::{Engine, LogDirectory};
+use storage::{Engine, LogConfig, LogDirectory};
 
 use crate::support::encode;
 
@@ -23,11 +24,12 @@ const CLUSTER: Uuid = Uuid([7; 16]);
 const DIRECTORY: Uuid = Uuid([1; 16]);
 
 /// Small files, few partitions, a clock that is looked at often.
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 8] = [
     ("log.dirs", "data"),
     ("msgloop.wal.bytes", "134217728"),
     ("msgloop.wal.file.bytes", "1048576"),
     ("msgloop.tail.memory.bytes", "33554432"),
+    ("log.cleaner.backoff.ms", "100"),
     ("offsets.topic.num.partitions", "2"),
     ("transaction.state.log.num.partitions", "2"),
     ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "500"),
@@ -65,6 +67,17 @@ impl Machine {
         }
         server::put_in_service(&shared.shards, CLUSTER, &failures).await.expect("the broker starts");
         Machine { shards }
+    }
+
+    /// Has every log begin a new segment after so few bytes, fewer than the settings allow.
+    pub fn shrink_segments(&self, segment_bytes: u64) {
+        let config = self.shards[0].config();
+        let image = self.shards[0].image();
+        for partition in self.shards.iter().flat_map(|shard| shard.partitions()) {
+            let set = image.config(&ResourceId::topic(partition.topic()));
+            let log = LogConfig { segment_bytes, ..topic_config(&set, &config.settings).log };
+            partition.log().set_config(log);
+        }
     }
 
     /// One of its cores.

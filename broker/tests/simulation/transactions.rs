@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use broker::groups::OFFSETS_TOPIC;
 use broker::internal_topics::{TRANSACTION_STATE_TOPIC, ensure};
 use bytes::Bytes;
 use protocol::ErrorCode;
@@ -21,6 +22,7 @@ use protocol::messages::{
 };
 use protocol::records::{Attributes, BatchBuilder, BatchHeader, Batches, Compression, NewRecord};
 use storage::runtime::simulated::{CrashPolicy, Outcome, Simulation, SimulationOptions};
+use storage::runtime::{LocalFuture, Runtime};
 
 use crate::machine::{Client, Machine, cores};
 use crate::support::{fetch, produce, record_bytes, row};
@@ -260,7 +262,7 @@ async fn prepare(machine: &Machine) {
     let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 1_000, ..Default::default() };
     let created = machine.client(0).call(&request, 5).await;
     assert_eq!(created.topics[0].error_code, ErrorCode::NONE);
-    for internal in [TRANSACTION_STATE_TOPIC, broker::groups::OFFSETS_TOPIC] {
+    for internal in [TRANSACTION_STATE_TOPIC, OFFSETS_TOPIC] {
         ensure(machine.shard(0), internal).await.unwrap();
     }
 }
@@ -294,6 +296,21 @@ async fn live(machine: Machine, model: Shared) {
     model.borrow_mut().fates[late] = Fate::Never;
     let mut last = Writer::init(client, &model).await;
     last.transact(true).await;
+}
+
+/// Long enough, and with segments that are short enough, for the cleaner to take the place of what the coordinators wrote.
+async fn live_long(machine: Machine, model: Shared) {
+    machine.shrink_segments(1_500);
+    let mut writer = Writer::init(machine.client(0), &model).await;
+    for round in 0..3 {
+        for number in 0..5 {
+            writer.transact((round + number) % 4 != 3).await;
+        }
+        writer.write().await;
+        // Write-back, and the cleaner's pause; the clock ends what is open.
+        writer.client.shard.runtime().sleep(Duration::from_secs(30)).await;
+        writer = Writer::init(machine.client(round % 2), &model).await;
+    }
 }
 
 /// The numbers that a reader of committed data sees in a partition; `None` while something is undecided.
@@ -405,20 +422,45 @@ struct Met {
     in_doubt: usize,
     /// Some partitions knew the end of a transaction and others did not.
     half_marked: usize,
+    /// The records of a coordinator had been compacted.
+    compacted: usize,
+}
+
+/// What happens before the power is cut.
+type Life = fn(Machine, Shared) -> LocalFuture<()>;
+
+/// Whether the cleaner has been at the logs of both coordinators.
+async fn were_compacted(runtime: &Runtime) -> bool {
+    let mut topics = BTreeSet::new();
+    let logs = [TRANSACTION_STATE_TOPIC, OFFSETS_TOPIC].into_iter().flat_map(|topic| [(topic, 0), (topic, 1)]);
+    for (topic, partition) in logs {
+        let listed = runtime.disk().list(format!("data/{topic}-{partition}").as_ref()).await.unwrap_or_default();
+        if listed.iter().any(|name| name == "cleaner-offset-checkpoint") {
+            topics.insert(topic);
+        }
+    }
+    topics.len() == 2
 }
 
 /// One power cut in the life of the broker, and perhaps one more in the start after it. Whether that life was over before.
-fn cut(prepared: &Simulation, protocol: Protocol, changes: u64, policy: CrashPolicy, met: &mut Met) -> bool {
+fn cut(
+    prepared: &Simulation,
+    (protocol, life): (Protocol, Life),
+    changes: u64,
+    policy: CrashPolicy,
+    met: &mut Met,
+) -> bool {
     let model = Rc::new(RefCell::new(Model::new(protocol)));
     let simulation = prepared.crash(CrashPolicy::KeepAll);
     simulation.stop_after_changes(changes);
     let (runtimes, lived) = (cores(&simulation), model.clone());
-    let ended = simulation.run_until_stopped(async { live(Machine::start(runtimes).await, lived).await });
+    let ended = simulation.run_until_stopped(async { life(Machine::start(runtimes).await, lived).await });
     met.in_doubt += usize::from(model.borrow().fates.contains(&Fate::Unknown));
     let simulation = simulation.crash(policy);
     simulation.stop_after_changes(changes % 40);
     let (runtimes, recovered) = (cores(&simulation), model.clone());
     let _ = simulation.run_until_stopped(async {
+        met.compacted += usize::from(were_compacted(&runtimes[0]).await);
         let machine = Machine::start(runtimes).await;
         let client = machine.client(0);
         let mut decided = 0;
@@ -446,30 +488,42 @@ impl Drop for Run {
     }
 }
 
-fn cut_everywhere(protocol: Protocol) {
+/// Cuts after every `step`-th change of the disk, in as many interleavings as there are seeds.
+fn cut_everywhere(seeds: u64, step: u64, protocol: Protocol, life: Life) -> Met {
     let mut met = Met::default();
-    for seed in 0..POLICIES.len() as u64 {
+    for seed in 0..seeds {
         let options = SimulationOptions { shuffle_tasks: seed % 2 == 1, ..Default::default() };
         let prepared = Simulation::with_options(seed, options);
         let runtimes = cores(&prepared);
         prepared.run(async { prepare(&Machine::start(runtimes).await).await });
-        for changes in 1.. {
-            let policy = POLICIES[(changes + seed) as usize % POLICIES.len()];
+        for number in 1.. {
+            let (changes, policy) = (number * step, POLICIES[(number + seed) as usize % POLICIES.len()]);
             let _run = Run(seed, changes, policy);
-            if cut(&prepared, protocol, changes, policy, &mut met) {
+            if cut(&prepared, (protocol, life), changes, policy, &mut met) {
                 break;
             }
         }
     }
+    met
+}
+
+fn check_cuts(protocol: Protocol) {
+    let met = cut_everywhere(4, 1, protocol, |machine, model| Box::pin(live(machine, model)));
     assert!(met.in_doubt > 10 && met.half_marked > 3, "this tests hardly anything: {met:?}");
 }
 
 #[test]
 fn transactions_are_whole_wherever_the_power_is_cut() {
-    cut_everywhere(Protocol::New);
+    check_cuts(Protocol::New);
 }
 
 #[test]
 fn so_are_those_of_older_clients() {
-    cut_everywhere(Protocol::Old);
+    check_cuts(Protocol::Old);
+}
+
+#[test]
+fn and_while_the_coordinators_logs_are_compacted() {
+    let met = cut_everywhere(1, 2, Protocol::New, |machine, model| Box::pin(live_long(machine, model)));
+    assert!(met.compacted > 20, "this tests hardly anything: {met:?}");
 }
