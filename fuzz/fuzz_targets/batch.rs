@@ -14,25 +14,13 @@ const BYTES_MAX: usize = 1 << 20;
 fn config(choice: u8) -> LogConfig {
     let codecs = [None, Some(Compression::None), Some(Compression::Snappy), Some(Compression::Lz4(9))];
     LogConfig {
-        segment_bytes: 1 << 20,
-        segment_ms: 1,
-        segment_jitter_ms: 0,
-        segment_index_bytes: 1 << 20,
-        index_interval_bytes: 4096,
-        retention_ms: -1,
-        retention_bytes: -1,
-        cleanup_delete: true,
         cleanup_compact: choice & 1 != 0,
-        compaction: storage::CompactionConfig::default(),
-        max_message_bytes: 1 << 20,
-        file_delete_delay_ms: 0,
-        message_timestamp_before_max_ms: i64::MAX,
+        max_message_bytes: BYTES_MAX,
         message_timestamp_after_max_ms: i64::MAX,
         log_append_time: choice & 2 != 0,
         compression: codecs[usize::from(choice >> 2 & 3)],
-        durability_os: false,
         validate_records: choice & 16 != 0,
-        producer_id_expiration_ms: 1,
+        ..LogConfig::default()
     }
 }
 

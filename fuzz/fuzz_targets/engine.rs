@@ -17,7 +17,7 @@ use protocol::records::{BatchBuilder, BatchHeader, Batches, Compression, NewReco
 use storage::runtime::simulated::{CrashPolicy, Simulation};
 use storage::runtime::{OpenOptions, Runtime};
 use storage::{
-    AppendOptions, CompactionConfig, Engine, EngineOptions, LeaderEpoch, Log, LogConfig, LogDirectory, LogId, LogSpec,
+    AppendOptions, Engine, EngineOptions, LeaderEpoch, Log, LogConfig, LogDirectory, LogId, LogSpec,
     Offset, ReadLimit, ReadOptions,
 };
 
@@ -31,23 +31,9 @@ fn config() -> LogConfig {
     LogConfig {
         segment_bytes: 30_000,
         segment_ms: i64::MAX,
-        segment_jitter_ms: 0,
-        segment_index_bytes: 10 << 20,
-        index_interval_bytes: 4096,
         retention_ms: -1,
-        retention_bytes: -1,
-        cleanup_delete: true,
-        cleanup_compact: false,
-        compaction: CompactionConfig::default(),
-        max_message_bytes: 1 << 20,
-        file_delete_delay_ms: 60_000,
-        message_timestamp_before_max_ms: i64::MAX,
         message_timestamp_after_max_ms: i64::MAX,
-        log_append_time: false,
-        compression: None,
-        durability_os: false,
-        validate_records: false,
-        producer_id_expiration_ms: 86_400_000,
+        ..LogConfig::default()
     }
 }
 

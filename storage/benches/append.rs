@@ -82,27 +82,7 @@ fn spec() -> LogSpec {
 
 /// Kafka's defaults, without retention.
 fn config() -> LogConfig {
-    LogConfig {
-        segment_bytes: 1 << 30,
-        segment_ms: 7 * 24 * 3_600_000,
-        segment_jitter_ms: 0,
-        segment_index_bytes: 10 << 20,
-        index_interval_bytes: 4096,
-        retention_ms: -1,
-        retention_bytes: -1,
-        cleanup_delete: true,
-        cleanup_compact: false,
-        max_message_bytes: 1_048_588,
-        file_delete_delay_ms: 60_000,
-        message_timestamp_before_max_ms: i64::MAX,
-        message_timestamp_after_max_ms: i64::MAX,
-        log_append_time: false,
-        compression: None,
-        durability_os: false,
-        validate_records: false,
-        producer_id_expiration_ms: 86_400_000,
-        compaction: Default::default(),
-    }
+    LogConfig { retention_ms: -1, message_timestamp_after_max_ms: i64::MAX, ..LogConfig::default() }
 }
 
 fn batch(records: usize) -> Bytes {

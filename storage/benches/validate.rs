@@ -12,27 +12,7 @@ use storage::{LogConfig, Offset, Origin};
 const NOW_MS: i64 = 1_700_000_000_000;
 
 fn config(validate_records: bool) -> LogConfig {
-    LogConfig {
-        segment_bytes: 1 << 30,
-        segment_ms: i64::MAX,
-        segment_jitter_ms: 0,
-        segment_index_bytes: 10 << 20,
-        index_interval_bytes: 4096,
-        retention_ms: -1,
-        retention_bytes: -1,
-        cleanup_delete: true,
-        cleanup_compact: false,
-        compaction: storage::CompactionConfig::default(),
-        max_message_bytes: 2 << 20,
-        file_delete_delay_ms: 60_000,
-        message_timestamp_before_max_ms: i64::MAX,
-        message_timestamp_after_max_ms: 3_600_000,
-        log_append_time: false,
-        compression: None,
-        durability_os: false,
-        validate_records,
-        producer_id_expiration_ms: 86_400_000,
-    }
+    LogConfig { max_message_bytes: 2 << 20, validate_records, ..LogConfig::default() }
 }
 
 fn batch(records: usize, record_bytes: usize, compression: Compression) -> Bytes {

@@ -71,6 +71,33 @@ pub struct LogConfig {
     pub compaction: CompactionConfig,
 }
 
+/// Kafka's defaults.
+impl Default for LogConfig {
+    fn default() -> LogConfig {
+        LogConfig {
+            segment_bytes: 1 << 30,
+            segment_ms: 7 * 24 * 3_600_000,
+            segment_jitter_ms: 0,
+            segment_index_bytes: 10 << 20,
+            index_interval_bytes: 4096,
+            retention_ms: 7 * 24 * 3_600_000,
+            retention_bytes: -1,
+            cleanup_delete: true,
+            cleanup_compact: false,
+            max_message_bytes: 1_048_588,
+            file_delete_delay_ms: 60_000,
+            message_timestamp_before_max_ms: i64::MAX,
+            message_timestamp_after_max_ms: 3_600_000,
+            log_append_time: false,
+            compression: None,
+            durability_os: false,
+            validate_records: false,
+            producer_id_expiration_ms: 86_400_000,
+            compaction: CompactionConfig::default(),
+        }
+    }
+}
+
 impl LogConfig {
     /// After how long a segment is rolled; a compacted one soon enough to be cleaned in time (`LogConfig.maxSegmentMs`).
     pub(crate) fn roll_ms(&self) -> i64 {
@@ -380,35 +407,5 @@ impl Committed for Log {
     fn committed(&self, next_offset: i64) {
         self.state.borrow_mut().committed(next_offset, self.high.get());
         self.move_offsets(self.start.get(), next_offset.max(self.high.get()), self.end.get());
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use super::LogConfig;
-
-    /// Kafka's defaults.
-    pub(crate) fn config() -> LogConfig {
-        LogConfig {
-            segment_bytes: 1 << 30,
-            segment_ms: 7 * 24 * 3_600_000,
-            segment_jitter_ms: 0,
-            segment_index_bytes: 10 << 20,
-            index_interval_bytes: 4096,
-            retention_ms: 7 * 24 * 3_600_000,
-            retention_bytes: -1,
-            cleanup_delete: true,
-            cleanup_compact: false,
-            max_message_bytes: 1_048_588,
-            file_delete_delay_ms: 60_000,
-            message_timestamp_before_max_ms: i64::MAX,
-            message_timestamp_after_max_ms: 3_600_000,
-            log_append_time: false,
-            compression: None,
-            durability_os: false,
-            validate_records: false,
-            producer_id_expiration_ms: 86_400_000,
-            compaction: Default::default(),
-        }
     }
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use crate::compaction::CompactionConfig;
 use crate::engine::{Engine, EngineOptions, LogDirectory, LogSpec, RecoveryReport};
 use crate::error::StorageError;
 use crate::ids::LogId;
@@ -136,25 +135,11 @@ pub(crate) async fn partitions(runtime: &Runtime, path: &Path) -> io::Result<BTr
 /// Settings that matter for writing segments; the topics' own are not known yet. Nothing is removed under these.
 fn replay_config() -> LogConfig {
     LogConfig {
-        segment_bytes: 1 << 30,
         segment_ms: i64::MAX,
-        segment_jitter_ms: 0,
-        segment_index_bytes: 10 << 20,
-        index_interval_bytes: 4096,
         retention_ms: -1,
-        retention_bytes: -1,
         cleanup_delete: false,
-        cleanup_compact: false,
-        max_message_bytes: usize::MAX,
-        file_delete_delay_ms: 0,
-        message_timestamp_before_max_ms: i64::MAX,
-        message_timestamp_after_max_ms: i64::MAX,
-        log_append_time: false,
-        compression: None,
-        durability_os: false,
-        validate_records: false,
         producer_id_expiration_ms: i64::MAX,
-        compaction: CompactionConfig::default(),
+        ..LogConfig::default()
     }
 }
 

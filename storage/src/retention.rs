@@ -170,7 +170,6 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::tests::config;
 
     fn check(retention_ms: i64, retention_bytes: i64, expected: i64) {
         let segment = |base_offset, max_timestamp| Candidate {
@@ -180,7 +179,7 @@ mod tests {
             max_timestamp,
         };
         let segments = [segment(0, 1_000), segment(10, 3_000), segment(20, 2_000), segment(30, -1), segment(40, 9_000)];
-        let config = LogConfig { retention_ms, retention_bytes, ..config() };
+        let config = LogConfig { retention_ms, retention_bytes, ..LogConfig::default() };
         assert_eq!(new_start(&segments, &config, 10_000, 0), expected, "{retention_ms} ms, {retention_bytes} bytes");
         let compacted = LogConfig { cleanup_delete: false, ..config };
         assert_eq!(new_start(&segments, &compacted, 10_000, 5), 5);
@@ -209,7 +208,7 @@ mod tests {
             bytes,
             max_timestamp,
         };
-        let config = LogConfig { retention_ms: 1_000, ..config() };
+        let config = LogConfig { retention_ms: 1_000, ..LogConfig::default() };
         let segments = [segment(0, 0, -1), segment(10, 100, 1_000), segment(20, 0, -1), segment(30, 100, 9_500)];
         assert_eq!(new_start(&segments, &config, 10_000, 0), 20);
         assert_eq!(new_start(&segments[2..], &config, 10_000, 0), 0);

@@ -104,13 +104,7 @@ mod tests {
     fn an_unset_topic_has_kafkas_defaults() {
         let config = config(&[]);
         assert_eq!(config.min_insync_replicas, 1);
-        assert_eq!(config.log.segment_bytes, 1 << 30);
-        assert_eq!(config.log.retention_ms, 604_800_000);
-        assert_eq!(config.log.max_message_bytes, 1_048_588);
-        assert_eq!(config.log.message_timestamp_before_max_ms, i64::MAX);
-        assert_eq!(config.log.compression, None);
-        assert!(config.log.cleanup_delete && !config.log.cleanup_compact && !config.log.durability_os);
-        assert_eq!(config.log.compaction, CompactionConfig::default());
+        assert_eq!(config.log, LogConfig::default());
     }
 
     #[test]

@@ -19,7 +19,6 @@ use storage::{
 use thiserror::Error;
 use tokio::sync::Mutex;
 
-use crate::config::{Settings, Values, topic_log_config};
 use crate::metadata::image::{ApplyError, MetadataImage};
 use crate::metadata::record::MetadataRecord;
 use crate::metadata::replay::{BATCH_BYTES_MAX, Replay, ReplayError, encode_batch, encode_snapshot};
@@ -76,9 +75,8 @@ fn log_config() -> LogConfig {
         retention_ms: -1,
         retention_bytes: -1,
         cleanup_delete: false,
-        cleanup_compact: false,
         max_message_bytes: BATCH_BYTES_MAX,
-        ..topic_log_config(&Values::new(), &Settings::default())
+        ..LogConfig::default()
     }
 }
 

@@ -114,7 +114,6 @@ pub(super) fn groups(segments: &[ClosedSegment], segment_bytes: u64) -> Vec<Rang
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::tests::config;
 
     fn segment(base_offset: i64, next_offset: i64, bytes: u64, max_timestamp: i64) -> ClosedSegment {
         ClosedSegment { base_offset, next_offset, bytes, max_timestamp }
@@ -124,7 +123,7 @@ mod tests {
     fn check(clean: Option<i64>, start: i64, stable: i64, min_lag_ms: i64, expected: (i64, i64, u64, u64)) {
         let segments: Vec<_> = (0..4).map(|at| segment(at * 10, at * 10 + 10, 100, (at + 1) * 1000)).collect();
         let position = Position { start, stable, end: 45, clean, now_ms: 10_000 };
-        let mut config = config();
+        let mut config = LogConfig::default();
         config.compaction.min_lag_ms = min_lag_ms;
         let dirt = dirt(&segments, position, &config);
         let name = format!("clean {clean:?}, start {start}, stable {stable}, lag {min_lag_ms}");
@@ -154,13 +153,13 @@ mod tests {
     #[test]
     fn an_empty_log_is_not_dirty() {
         let position = Position { start: 3, stable: 3, end: 3, clean: None, now_ms: 0 };
-        let dirt = dirt(&[], position, &config());
+        let dirt = dirt(&[], position, &LogConfig::default());
         assert_eq!((dirt.from, dirt.to, dirt.ratio()), (3, 3, 0.0));
     }
 
     #[test]
     fn records_wait_no_longer_than_max_compaction_lag() {
-        let mut config = config();
+        let mut config = LogConfig::default();
         config.compaction.max_lag_ms = 100;
         let overdue = |timestamps: &[i64]| is_overdue(timestamps.iter().copied(), 1_000, &config);
         assert!(overdue(&[950, 899]) && !overdue(&[900, 950]) && !overdue(&[]) && !overdue(&[-1, 0]));

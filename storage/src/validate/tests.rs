@@ -5,34 +5,9 @@ use protocol::records::{BatchBuilder, EndTransactionMarker, NewRecord, end_trans
 use super::*;
 
 const NOW: i64 = 1_700_000_000_000;
-const HOUR: i64 = 3_600_000;
-
-fn config() -> LogConfig {
-    LogConfig {
-        segment_bytes: 1 << 30,
-        segment_ms: 7 * 24 * HOUR,
-        segment_jitter_ms: 0,
-        segment_index_bytes: 10 << 20,
-        index_interval_bytes: 4096,
-        retention_ms: -1,
-        retention_bytes: -1,
-        cleanup_delete: true,
-        cleanup_compact: false,
-        max_message_bytes: 1_048_588,
-        file_delete_delay_ms: 60_000,
-        message_timestamp_before_max_ms: i64::MAX,
-        message_timestamp_after_max_ms: HOUR,
-        log_append_time: false,
-        compression: None,
-        durability_os: false,
-        validate_records: false,
-        producer_id_expiration_ms: 24 * HOUR,
-        compaction: Default::default(),
-    }
-}
 
 fn config_with(change: impl FnOnce(&mut LogConfig)) -> LogConfig {
-    let mut config = config();
+    let mut config = LogConfig::default();
     change(&mut config);
     config
 }
@@ -110,7 +85,7 @@ fn exactly_one_batch_of_format_two() {
         (with(40, 0x55), "corrupt"),
         (with(70, 0x55), "corrupt"),
     ] {
-        check(&bytes, &config(), expected);
+        check(&bytes, &LogConfig::default(), expected);
     }
 }
 
@@ -118,7 +93,7 @@ fn exactly_one_batch_of_format_two() {
 fn surplus_bytes_are_cut_off() {
     let sound = build(Compression::None, |_| {});
     let surplus = Bytes::from([&sound[..], &sound[..30]].concat());
-    assert_eq!(validate(&surplus, &config(), CLIENT).unwrap().bytes, sound);
+    assert_eq!(validate(&surplus, &LogConfig::default(), CLIENT).unwrap().bytes, sound);
 }
 
 #[test]
@@ -141,8 +116,8 @@ fn headers_of_clients_are_checked() {
     ];
     for (number, (change, client, coordinator)) in changes.iter().enumerate() {
         let bytes = build(Compression::None, change);
-        assert_eq!(outcome(&bytes, &config(), CLIENT).0, *client, "{number}");
-        assert_eq!(outcome(&bytes, &config(), COORDINATOR).0, *coordinator, "{number}");
+        assert_eq!(outcome(&bytes, &LogConfig::default(), CLIENT).0, *client, "{number}");
+        assert_eq!(outcome(&bytes, &LogConfig::default(), COORDINATOR).0, *coordinator, "{number}");
     }
 }
 
@@ -168,7 +143,7 @@ fn sizes_are_bounded() {
 fn zstd_needs_a_request_that_knows_it() {
     let bytes = build(Compression::Zstd(3), |_| {});
     for (produce_version, expected) in [(3, "compression"), (6, "compression"), (7, "ok"), (13, "ok")] {
-        assert_eq!(outcome(&bytes, &config(), Source { produce_version, ..CLIENT }).0, expected);
+        assert_eq!(outcome(&bytes, &LogConfig::default(), Source { produce_version, ..CLIENT }).0, expected);
     }
 }
 
@@ -227,10 +202,10 @@ fn only_the_broker_says_log_append_time() {
     let appended = config_with(|config| config.log_append_time = true);
     check(&flagged, &appended, "timestamp");
     // Kafka takes it under CreateTime, and takes the flag away.
-    let validated = validate(&flagged.clone().into(), &config(), CLIENT).unwrap();
+    let validated = validate(&flagged.clone().into(), &LogConfig::default(), CLIENT).unwrap();
     assert_eq!(validated.timestamps, TimestampStamp::Max(NOW + 7));
     let untimed = with_header(flagged, |header| header.max_timestamp = -1);
-    check(&untimed, &config(), "timestamp");
+    check(&untimed, &LogConfig::default(), "timestamp");
 }
 
 #[test]
@@ -245,7 +220,7 @@ fn uncompressed_records_are_walked_and_compressed_ones_on_request() {
         assert_eq!(outcome(&gap, &strict, CLIENT), ("invalid", vec![1]), "{compression:?}");
         let garbage = with_header([&gap[..61], &[0x99; 40]].concat(), |header| header.batch_length = 89);
         check(&garbage, &strict, "invalid");
-        check(&garbage, &config(), if compression == Compression::None { "invalid" } else { "ok" });
+        check(&garbage, &LogConfig::default(), if compression == Compression::None { "invalid" } else { "ok" });
     }
 }
 
@@ -256,7 +231,7 @@ fn bombs_are_too_large() {
     builder.append(NewRecord { timestamp_ms: NOW, key: None, value: Some(&zeros), headers: &[] }).unwrap();
     let bomb = builder.build().unwrap();
     check(&bomb, &config_with(|config| config.validate_records = true), "too large");
-    check(&bomb, &config(), "ok");
+    check(&bomb, &LogConfig::default(), "ok");
 }
 
 /// The batch as it will be in the log.
@@ -275,7 +250,7 @@ fn stamped(bytes: &[u8], config: &LogConfig) -> (Validated, Vec<u8>) {
 fn what_is_right_stays_as_it_is() {
     for compression in CompressionType::ALL.map(Compression::with_default_level) {
         let bytes = build(compression, |_| {});
-        let (validated, copy) = stamped(&bytes, &config());
+        let (validated, copy) = stamped(&bytes, &LogConfig::default());
         assert_eq!(validated.timestamps, TimestampStamp::Keep);
         assert_eq!((&copy[16..], &copy[8..12]), (&bytes[16..], &bytes[8..12]));
         let walked = compression == Compression::None;
@@ -286,10 +261,10 @@ fn what_is_right_stays_as_it_is() {
 #[test]
 fn a_wrong_maximum_is_corrected() {
     let bytes = build(Compression::None, |header| header.max_timestamp = 3);
-    let (validated, _) = stamped(&bytes, &config());
+    let (validated, _) = stamped(&bytes, &LogConfig::default());
     assert_eq!((validated.timestamps, validated.max_timestamp_offset_delta), (TimestampStamp::Max(NOW + 7), Some(1)));
     let untimed = build_at(Compression::None, [-1; 3], |_| {});
-    let (validated, _) = stamped(&untimed, &config());
+    let (validated, _) = stamped(&untimed, &LogConfig::default());
     assert_eq!((validated.timestamps, validated.max_timestamp_ms), (TimestampStamp::Keep, -1));
 }
 

@@ -5,9 +5,8 @@ use bytes::Bytes;
 use protocol::Uuid;
 use protocol::records::{BatchBuilder, BatchHeader, Compression, NewRecord};
 
-use crate::log::tests::config;
 use crate::runtime::simulated::Simulation;
-use crate::{AppendOptions, Engine, EngineOptions, LeaderEpoch, Log, LogDirectory, LogId, LogSpec};
+use crate::{AppendOptions, Engine, EngineOptions, LeaderEpoch, Log, LogConfig, LogDirectory, LogId, LogSpec};
 
 const DIRECTORY: Uuid = Uuid([1; 16]);
 const MIB: usize = 1 << 20;
@@ -64,8 +63,13 @@ async fn start(runtime: &crate::runtime::Runtime, logs: u8) -> (Engine, Vec<Rc<L
     let mut opened = Vec::new();
     for number in 0..logs {
         let id = LogId { topic_id: Uuid([number; 16]), partition: 0 };
-        let spec =
-            LogSpec { id, topic: format!("topic{number}"), directory: DIRECTORY, config: config(), create: true };
+        let spec = LogSpec {
+            id,
+            topic: format!("topic{number}"),
+            directory: DIRECTORY,
+            config: LogConfig::default(),
+            create: true,
+        };
         opened.push(engine.open_log(spec).await.unwrap());
     }
     engine.finish_recovery().await.unwrap();

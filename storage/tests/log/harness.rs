@@ -29,24 +29,10 @@ pub fn options() -> EngineOptions {
 pub fn config() -> LogConfig {
     LogConfig {
         segment_bytes: 110_000,
-        segment_ms: 7 * 24 * 3600 * 1000,
-        segment_jitter_ms: 0,
-        segment_index_bytes: 10 << 20,
-        index_interval_bytes: 4096,
         retention_ms: -1,
-        retention_bytes: -1,
-        cleanup_delete: true,
-        cleanup_compact: false,
         max_message_bytes: 1 << 20,
-        file_delete_delay_ms: 60_000,
-        message_timestamp_before_max_ms: i64::MAX,
         message_timestamp_after_max_ms: i64::MAX,
-        log_append_time: false,
-        compression: None,
-        durability_os: false,
-        validate_records: false,
-        producer_id_expiration_ms: 86_400_000,
-        compaction: Default::default(),
+        ..LogConfig::default()
     }
 }
 
