@@ -186,14 +186,13 @@ impl Engine {
     /// Deletes a partition's log; durable (it will not come back) before this returns. Readers that hold segments keep
     /// them until they are done.
     pub async fn delete_log(&self, id: LogId) -> Result<(), StorageError> {
-        for volume in &self.inner.volumes {
-            let removed = volume.logs.borrow_mut().remove(&id);
-            if let Some(log) = removed {
-                log.close();
-                return volume.delete(&log).await;
-            }
-        }
-        Err(StorageError::Closed)
+        let volume = self.inner.volumes.iter().find(|volume| volume.logs.borrow().contains_key(&id));
+        let volume = volume.ok_or(StorageError::Closed)?;
+        // While it waits the log stays: what a start needs of it must not be trimmed before the deletion is written down.
+        volume.room_for_deletion_in_the_end().await?;
+        let log = volume.logs.borrow_mut().remove(&id).ok_or(StorageError::Closed)?;
+        log.close();
+        volume.delete(&log).await
     }
 
     /// Waits, first come first served, until `bytes` more may be appended. Nobody waits while all directories are full:

@@ -1,7 +1,11 @@
 //! Who may use how much of the ring. Write-back frees it, but writes entries of its own into it first: if appends left no
 //! room for these, write-back would wait for a file that nobody but itself can free, and every append behind it for ever.
-//! So appends leave what write-back can need at the worst, and the ring may always grow large enough for that.
+//! So appends leave what write-back can need at the worst, and the ring may always grow large enough for that. Deletions
+//! write entries, too, and may come faster than write-back lets go of them: they have a share of their own, and then wait.
 
+use std::time::Duration;
+
+use crate::error::StorageError;
 use crate::runtime::BLOCK_BYTES;
 use crate::volume::Volume;
 
@@ -23,6 +27,12 @@ const INLINE_SNAPSHOT_PART: u64 = 32;
 const RING_BYTES_PER_LOG: u64 = 96 << 10;
 /// An append larger than this part of the ring would never find room.
 const APPEND_PART: u64 = 4;
+/// What appends leave to deletions is this part of a file: 512 of them where each has a commit of its own.
+const DELETIONS_PART: u64 = 8;
+/// How often the first deletion that waits looks for room.
+const RECHECK: Duration = Duration::from_millis(2);
+/// How long one that may not be refused leaves a full disk alone.
+const RETRY_FULL: Duration = Duration::from_secs(1);
 
 impl Volume {
     /// A log was opened: the ring has to suffice for one more.
@@ -53,7 +63,7 @@ impl Volume {
     /// What appends leave of the ring: headers and padding, the file that is trimmed in part, and write-back's entries.
     fn kept_free(&self) -> u64 {
         let file_bytes = self.wal.ring().file_bytes();
-        file_bytes + file_bytes.max(self.write_back_bytes_max())
+        file_bytes + file_bytes.max(self.write_back_bytes_max()) + file_bytes / DELETIONS_PART
     }
 
     /// Whether the ring has room for so many bytes of reservations.
@@ -61,6 +71,42 @@ impl Volume {
         self.health.check().is_err()
             || (self.wal.live_bytes() + reserved as u64 + self.kept_free() <= self.wal.ring().bytes_max()
                 && self.wal.has_room(reserved))
+    }
+
+    /// Waits, first come first served, until the entry of a deletion has room; to be appended before the next await.
+    /// Refused where there is none and the disk is full: what would make some is the deletions that had room.
+    pub async fn room_for_deletion(&self) -> Result<(), StorageError> {
+        let _turn = self.deletions.lock().await;
+        while !self.admits_deletion() {
+            self.health.check_failed()?;
+            if self.closing.get() {
+                return Err(StorageError::Closed);
+            }
+            self.make_room(ENTRY_BYTES as usize);
+            if self.health.is_full() {
+                return Err(self.health.full_error());
+            }
+            self.runtime.sleep(RECHECK).await;
+        }
+        self.health.check_failed()
+    }
+
+    /// As [`Volume::room_for_deletion`], for what has to happen in the end: waits on a full disk, too.
+    pub async fn room_for_deletion_in_the_end(&self) -> Result<(), StorageError> {
+        loop {
+            match self.room_for_deletion().await {
+                Err(StorageError::Full { .. }) if !self.closing.get() => self.runtime.sleep(RETRY_FULL).await,
+                result => return result,
+            }
+        }
+    }
+
+    /// Whether the ring has room for the entry of a deletion, and write-back for its own beside it.
+    fn admits_deletion(&self) -> bool {
+        let ring = self.wal.ring();
+        let used = self.wal.live_bytes() + ENTRY_BYTES + ring.file_bytes() + self.write_back_bytes_max();
+        // Nothing is trimmed before every partition is open: nobody could wait for it.
+        self.wal.has_spare_room(0, 0) && (used <= ring.bytes_max() || !self.ready.get())
     }
 
     /// How much of the ring may stay in use without anybody having to wait.

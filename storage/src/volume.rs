@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
 use crate::engine::LogDirectory;
 use crate::error::StorageError;
@@ -50,6 +50,8 @@ pub(crate) struct Volume {
     pub unwritten_rolls: Cell<u64>,
     /// What an append waits to have room for in the ring.
     pub wanted: Cell<u64>,
+    /// The queue of deletions for room in the ring.
+    pub deletions: Mutex<()>,
 }
 
 impl Volume {
@@ -82,6 +84,7 @@ impl Volume {
             write_back_bytes: Cell::new(0),
             unwritten_rolls: Cell::new(0),
             wanted: Cell::new(0),
+            deletions: Mutex::default(),
         })
     }
 

@@ -10,6 +10,7 @@ use crate::error::{AppendError, StorageError};
 use crate::ids::Offset;
 use crate::memory::Reservation;
 use crate::producer_state::{Admission, BatchMetadata, ProducerBatch, ProducerCheck, ProducerUpdate};
+use crate::runtime::BLOCK_BYTES;
 use crate::tail::TailBatch;
 use crate::validate::{Source, TimestampStamp, Validated, validate};
 use crate::wal::format::append_header;
@@ -63,7 +64,11 @@ impl Log {
         health.check_failed()?;
         let wal = &self.volume.wal;
         // The last of it is for the entries of the deletion itself.
-        if wal.has_spare_room(bytes, wal.ring().spare_bytes() / 16) { Ok(()) } else { Err(health.full_error()) }
+        if wal.has_spare_room(2 * BLOCK_BYTES + bytes, wal.ring().spare_bytes() / 16) {
+            Ok(())
+        } else {
+            Err(health.full_error())
+        }
     }
 
     /// What the producer's state says to the batch; `None` for a batch of no producer.

@@ -26,8 +26,14 @@ impl Log {
         Ok(Offset(self.start.get()))
     }
 
-    /// Moves the log start, durably, then for everyone to see.
+    /// Moves the log start, durably, then for everyone to see. Waits for room in the write-ahead log.
     pub(crate) async fn move_start(&self, offset: i64) -> Result<(), StorageError> {
+        self.volume.room_for_deletion().await?;
+        self.check_open()?;
+        if offset <= self.start.get() {
+            // Somebody went further meanwhile.
+            return Ok(());
+        }
         let entry = encode_log_start(self.id, offset);
         let position = self.volume.wal.append(&entry, &[], None, None);
         self.state.borrow_mut().log_starts.push_back((position.lsn, offset));

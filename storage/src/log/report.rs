@@ -70,7 +70,12 @@ impl Log {
     fn check_spare_room(&self, entry_bytes: usize) -> Result<(), StorageError> {
         let Volume { health, wal, .. } = &*self.volume;
         let refused = health.is_full() && !wal.has_spare_room(entry_bytes, wal.ring().spare_bytes() / 8);
-        if refused { Err(health.full_error()) } else { Ok(()) }
+        if refused {
+            // There may be space for another file by now, and nobody else asks for one while appends are refused.
+            wal.ring().make_room();
+            return Err(health.full_error());
+        }
+        Ok(())
     }
 
     fn apply(&self, progress: Progress, synced_lsn: Option<Lsn>) {

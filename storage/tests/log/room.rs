@@ -1,15 +1,16 @@
 //! The ring always has room for what frees it: whatever is appended, however small it is configured, no append waits for
 //! ever.
 
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use storage::runtime::Runtime;
-use storage::runtime::simulated::{CrashPolicy, Simulation};
-use storage::{Engine, EngineOptions, Log, LogConfig, LogSpec};
+use storage::runtime::simulated::{CrashPolicy, Fault, FaultEffect, OperationKind, Simulation};
+use storage::{Engine, EngineOptions, Log, LogConfig, LogSpec, Offset, StorageError};
 
-use crate::harness::{DIRECTORY, batch_at, config, log_id, options, value};
+use crate::harness::{DIRECTORY, append, batch_at, config, log_id, options, read_all, value};
 use crate::producers::{numbered, send};
 
 /// What is appended.
@@ -100,4 +101,59 @@ fn no_append_waits_for_ever() {
     ] {
         check(load);
     }
+}
+
+const RECORDS: i64 = 200;
+
+/// All records but one are deleted, one after the other, while `fault` keeps write-back from putting the log start into a
+/// file; then a whole log. Answers how many deletions were refused.
+async fn delete_one_by_one(simulation: &Simulation, fault: Fault) -> usize {
+    let runtime = simulation.runtime();
+    let engine = open(&runtime).await;
+    let logs = open_logs(&engine, Load { logs: 2, ..LOAD }, true).await;
+    for number in 0..RECORDS {
+        append(&engine, &logs[0], batch_at(&[value(number as u64, 100)], 1_000)).await.unwrap();
+    }
+    simulation.inject(fault);
+    let mut refused = 0;
+    for offset in 1..RECORDS {
+        match runtime.timeout(Duration::from_secs(60), logs[0].delete_records(Offset(offset))).await {
+            Some(Ok(start)) => assert_eq!(start.0, offset),
+            Some(Err(storage::log::ReadError::Storage(StorageError::Full { .. }))) => refused += 1,
+            other => panic!("deleting up to {offset}: {other:?}"),
+        }
+    }
+    let deletion = engine.delete_log(log_id(1));
+    let later = async {
+        runtime.sleep(Duration::from_secs(20)).await;
+        simulation.clear_faults();
+    };
+    let (deleted, ()) = futures_util::future::join(runtime.timeout(Duration::from_secs(120), deletion), later).await;
+    deleted.expect("a log's deletion waits for ever").unwrap();
+    // Nobody has to be deleted from any more, and what was refused can be said again.
+    runtime.sleep(Duration::from_secs(10)).await;
+    assert_eq!(logs[0].delete_records(Offset(RECORDS - 1)).await.unwrap().0, RECORDS - 1);
+    append(&engine, &logs[0], batch_at(&[value(RECORDS as u64, 100)], 1_000)).await.unwrap();
+    assert_eq!(read_all(&logs[0], RECORDS - 1, 20_000).await.len(), 2);
+    refused
+}
+
+fn on_start_file(effect: FaultEffect) -> Fault {
+    let is_start = |path: &Path| path.to_string_lossy().contains("log-start-offset");
+    Fault::new(&[OperationKind::Write], effect).on_path(is_start).times(u64::MAX)
+}
+
+#[test]
+fn deletions_wait_for_the_ring_while_write_back_is_slow() {
+    let simulation = Simulation::new(33);
+    let slow = on_start_file(FaultEffect::Delay(Duration::from_secs(5)));
+    assert_eq!(simulation.run(async { delete_one_by_one(&simulation, slow).await }), 0);
+}
+
+#[test]
+fn deletions_are_refused_where_a_full_disk_leaves_no_room() {
+    let simulation = Simulation::new(34);
+    let full = on_start_file(FaultEffect::NoSpace);
+    let refused = simulation.run(async { delete_one_by_one(&simulation, full).await });
+    assert!((1..RECORDS as usize - 10).contains(&refused), "{refused} refused");
 }
