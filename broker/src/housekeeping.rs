@@ -1,5 +1,5 @@
 //! What a core does by the clock: measure how late it runs, close idle connections, give memory back, and
-//! look whether the limit of open files is enough.
+//! look into the mailbox and whether the limit of open files is enough.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,6 +26,7 @@ pub async fn run(shard: Rc<Shard>) {
             () = shard.stopping().wait() => return,
             () = shard.runtime().sleep_until(due) => {}
         }
+        shard.shards().wake(shard.core());
         let now = shard.runtime().now();
         lag.record(now.since(due));
         connections.set(shard.connections().len() as f64);

@@ -205,6 +205,7 @@ fn start_cores(
             let name = runtime.backend();
             match Engine::open(runtime.clone(), options).await {
                 Ok(engine) => {
+                    engine.tell(mailbox.turns());
                     let shard = Shard::new(core, runtime, engine, shared);
                     // The starter waits for it.
                     let _ = opened.send(Ok(name));

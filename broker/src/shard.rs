@@ -320,10 +320,26 @@ impl Shard {
         J: FnOnce(&Rc<Shard>) -> LocalFuture<R> + Send + 'static,
     {
         if core == self.core {
-            let work = job(self);
-            return Either::Left(async move { Ok(work.await) });
+            return Either::Left(run_here(job(self)));
         }
         Either::Right(self.shared.shards.run_on(core, job))
+    }
+
+    /// [`Shard::run_on`] for an append of `bytes`. See [`ShardHandle::append_on`].
+    pub fn append_on<R, J>(
+        self: &Rc<Self>,
+        core: usize,
+        bytes: usize,
+        job: J,
+    ) -> impl Future<Output = Result<R, ShardClosed>> + use<R, J>
+    where
+        R: Send + 'static,
+        J: FnOnce(&Rc<Shard>) -> LocalFuture<R> + Send + 'static,
+    {
+        if core == self.core {
+            return Either::Left(run_here(job(self)));
+        }
+        Either::Right(self.shared.shards.append_on(core, bytes, job))
     }
 
     /// Runs `job` on the core that owns `id`, if this broker leads it.
@@ -392,4 +408,8 @@ impl Shard {
             mailbox::start(&self.runtime, job(&self)).await;
         }
     }
+}
+
+async fn run_here<R>(work: LocalFuture<R>) -> Result<R, ShardClosed> {
+    Ok(work.await)
 }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::Uuid;
@@ -23,9 +24,9 @@ use crate::retention;
 use crate::runtime::Runtime;
 use crate::statistics::Statistics;
 use crate::volume::Volume;
-use crate::wal::Wal;
 use crate::wal::ring::Ring;
 use crate::wal::scan::scan;
+use crate::wal::{Turns, Wal};
 use crate::write_back;
 
 /// One of the broker's `log.dirs`, already locked and checked to be ours (see `storage::directory`).
@@ -171,6 +172,11 @@ impl Engine {
     /// How many logs of each directory stay open for writing; beyond it the one appended to longest ago is closed.
     pub fn set_open_logs_max(&self, logs: usize) {
         self.inner.volumes.iter().for_each(|volume| volume.open_logs_max.set(logs));
+    }
+
+    /// Tells other threads from now on when this core's logs commit. Once.
+    pub fn tell(&self, turns: &Arc<Turns>) {
+        self.inner.volumes.iter().for_each(|volume| volume.wal.tell(turns.clone()));
     }
 
     /// How compaction works (`log.cleaner.*`); takes effect with the next piece it reads.

@@ -270,7 +270,8 @@ async fn append_everywhere(
 ) -> Vec<(usize, Outcome)> {
     let sent = by_core.into_iter().map(|(core, batches)| {
         let rows: Vec<usize> = batches.iter().map(|batch| batch.row).collect();
-        let appends = context.shard.run_on(core, move |shard| {
+        let bytes = batches.iter().map(|batch| batch.records.len()).sum();
+        let appends = context.shard.append_on(core, bytes, move |shard| {
             let shard = shard.clone();
             Box::pin(async move { append_here(&shard, batches, terms).await })
         });

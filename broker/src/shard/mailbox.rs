@@ -1,13 +1,16 @@
 //! The way from core to core: which core owns a partition, and messages to it.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
+use flume::TryRecvError;
 use protocol::Uuid;
 use storage::runtime::{LocalFuture, Runtime};
+use storage::wal::Turns;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
@@ -31,33 +34,95 @@ pub struct ShardClosed;
 /// Work for a core. Boxed twice on purpose: one allocation carries the closure over, the other is its future there.
 pub(super) type Job = Box<dyn FnOnce(&Rc<Shard>) -> LocalFuture<()> + Send>;
 
+/// Bytes of appends that a core is woken for even if it comes round by itself: their copying should overlap with the
+/// commit under way.
+const PATIENT_BYTES_MAX: usize = 32 << 10;
+
 /// The mailboxes of all cores; cheap to clone and `Send`.
 ///
 /// A mailbox has no bound of its own: each message belongs to a request whose sender waits, and requests are bounded
 /// per connection (in-flight cap) and together (request memory).
 #[derive(Clone)]
 pub struct ShardHandle {
-    mailboxes: Arc<[flume::Sender<Job>]>,
+    mailboxes: Arc<[Sender]>,
+}
+
+struct Sender {
+    jobs: flume::Sender<Job>,
+    owner: Arc<Owner>,
+}
+
+/// What senders and the core they send to share beside the messages.
+#[derive(Default)]
+struct Owner {
+    turns: Arc<Turns>,
+    /// Of appends that were left without waking the core since it last found its mailbox empty.
+    patient_bytes: AtomicUsize,
 }
 
 /// The receiving end of one core's mailbox.
 pub struct Mailbox {
     jobs: flume::Receiver<Job>,
+    owner: Arc<Owner>,
 }
 
 impl Mailbox {
+    /// Who is to know when this core's logs commit.
+    pub(crate) fn turns(&self) -> &Arc<Turns> {
+        &self.owner.turns
+    }
+
     /// The next job; `None` once no core can send any more.
     pub(super) async fn next(&self) -> Option<Job> {
-        self.jobs.recv_async().await.ok()
+        poll_fn(|context| match self.look() {
+            Poll::Pending => {
+                self.owner.patient_bytes.store(0, Ordering::Relaxed);
+                self.owner.turns.register(context.waker());
+                // A message that came before the waker was there has woken nobody.
+                self.look()
+            }
+            ready => ready,
+        })
+        .await
+    }
+
+    fn look(&self) -> Poll<Option<Job>> {
+        match self.jobs.try_recv() {
+            Ok(job) => Poll::Ready(Some(job)),
+            Err(TryRecvError::Disconnected) => Poll::Ready(None),
+            Err(TryRecvError::Empty) => Poll::Pending,
+        }
+    }
+}
+
+impl Sender {
+    fn new() -> (Sender, Mailbox) {
+        let (sender, jobs) = flume::unbounded();
+        let owner = Arc::<Owner>::default();
+        (Sender { jobs: sender, owner: owner.clone() }, Mailbox { jobs, owner })
+    }
+
+    fn send(&self, job: Job) -> bool {
+        let is_sent = self.jobs.send(job).is_ok();
+        self.owner.turns.wake();
+        is_sent
+    }
+
+    fn send_patiently(&self, job: Job, bytes: usize) -> bool {
+        let is_sent = self.jobs.send(job).is_ok();
+        let patient_bytes = self.owner.patient_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if patient_bytes >= PATIENT_BYTES_MAX || !self.owner.turns.are_due() {
+            self.owner.turns.wake();
+        }
+        is_sent
     }
 }
 
 impl ShardHandle {
     /// Mailboxes for `cores` cores, one receiver each.
     pub fn new(cores: usize) -> (ShardHandle, Vec<Mailbox>) {
-        let (senders, receivers): (Vec<_>, Vec<_>) = (0..cores).map(|_| flume::unbounded()).unzip();
-        let mailboxes = receivers.into_iter().map(|jobs| Mailbox { jobs }).collect();
-        (ShardHandle { mailboxes: senders.into() }, mailboxes)
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..cores).map(|_| Sender::new()).unzip();
+        (ShardHandle { mailboxes: senders.into() }, receivers)
     }
 
     /// How many cores there are.
@@ -72,22 +137,56 @@ impl ShardHandle {
         R: Send + 'static,
         J: FnOnce(&Rc<Shard>) -> LocalFuture<R> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |shard| {
-            let work = job(shard);
-            Box::pin(async move {
-                // The requester may be gone (its connection closed); the work itself is done all the same.
-                let _ = reply.send(work.await);
-            })
-        });
-        let sent = self.mailboxes[core].send(job).is_ok();
-        async move { if sent { answer.await.map_err(|_| ShardClosed) } else { Err(ShardClosed) } }
+        let (job, answer) = answered(job);
+        reply(self.mailboxes[core].send(job), answer)
     }
+
+    /// [`ShardHandle::run_on`] for an append of `bytes`, which may begin as late as the next commit of the core's log does:
+    /// a core that is going to look by itself is left asleep until then. See [`Turns`].
+    pub fn append_on<R, J>(
+        &self,
+        core: usize,
+        bytes: usize,
+        job: J,
+    ) -> impl Future<Output = Result<R, ShardClosed>> + use<R, J>
+    where
+        R: Send + 'static,
+        J: FnOnce(&Rc<Shard>) -> LocalFuture<R> + Send + 'static,
+    {
+        let (job, answer) = answered(job);
+        reply(self.mailboxes[core].send_patiently(job, bytes), answer)
+    }
+
+    /// Lets `core` look into its mailbox, in case the commit that patient messages wait for takes very long.
+    pub fn wake(&self, core: usize) {
+        self.mailboxes[core].owner.turns.wake();
+    }
+}
+
+/// A job that sends what `job` returns to whoever waits for it.
+fn answered<R, J>(job: J) -> (Job, oneshot::Receiver<R>)
+where
+    R: Send + 'static,
+    J: FnOnce(&Rc<Shard>) -> LocalFuture<R> + Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    let job: Job = Box::new(move |shard| {
+        let work = job(shard);
+        Box::pin(async move {
+            // The requester may be gone (its connection closed); the work itself is done all the same.
+            let _ = reply.send(work.await);
+        })
+    });
+    (job, answer)
+}
+
+async fn reply<R>(is_sent: bool, answer: oneshot::Receiver<R>) -> Result<R, ShardClosed> {
+    if is_sent { answer.await.map_err(|_| ShardClosed) } else { Err(ShardClosed) }
 }
 
 /// Polls `work` once in place, so that jobs take effect in the order they came, and spawns what is left of it.
 pub(super) async fn start(runtime: &Runtime, mut work: LocalFuture<()>) {
-    let done = std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut work).poll(context).is_ready())).await;
+    let done = poll_fn(|context| Poll::Ready(Pin::new(&mut work).poll(context).is_ready())).await;
     if !done {
         runtime.spawn(work);
     }

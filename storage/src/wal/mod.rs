@@ -1,7 +1,7 @@
 //! The write-ahead log that all partitions of one core and log directory share. Bytes: `docs/formats.md`.
 //!
 //! [`format`] says what is on disk, [`ring`] keeps the files, [`building`] gathers, [`writer`] commits, `pace` says when,
-//! [`group`] is what an append waits for, [`scan`] reads it all back at the start.
+//! [`group`] is what an append waits for, [`turns`] tells other threads of it, [`scan`] reads it all back at the start.
 
 pub mod building;
 #[cfg(feature = "acknowledge-before-commit")]
@@ -11,9 +11,11 @@ pub mod group;
 mod pace;
 pub mod ring;
 pub mod scan;
+pub mod turns;
 pub mod writer;
 
 pub use building::BatchMemory;
 pub use format::{Entry, EntryBody, Lsn, SegmentSynced};
 pub use group::{Committed, Group};
+pub use turns::Turns;
 pub use writer::Wal;

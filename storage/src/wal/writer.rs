@@ -1,7 +1,8 @@
 //! Group commit: while one commit is on its way to the disk the next gathers.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -12,6 +13,7 @@ use super::format::{COMMIT_ALIGNMENT, CommitHeader, Lsn};
 use super::group::{Committed, Group};
 use super::pace::{Gathered, Pace};
 use super::ring::Ring;
+use super::turns::Turns;
 use crate::error::StorageError;
 use crate::health::Health;
 use crate::memory::Memory;
@@ -41,9 +43,15 @@ pub struct Wal {
     pub(super) trim: Cell<Lsn>,
     /// The trim point of the newest durable commit.
     published: Cell<Lsn>,
+    /// There is something to commit, or the log is to close.
     wake: Notify,
+    /// The commit that waits for company has enough.
+    enough: Notify,
+    is_gathering: Cell<bool>,
     closing: Cell<bool>,
     pace: RefCell<Pace>,
+    turns: OnceCell<Arc<Turns>>,
+    is_at_rest: Cell<bool>,
     /// Numbers for the broker's metrics.
     pub statistics: WalStatistics,
 }
@@ -71,10 +79,23 @@ impl Wal {
             trim: Cell::new(start.trim),
             published: Cell::new(start.trim),
             wake: Notify::new(),
+            enough: Notify::new(),
+            is_gathering: Cell::new(false),
             closing: Cell::new(false),
             pace: RefCell::default(),
+            turns: OnceCell::new(),
+            is_at_rest: Cell::new(true),
             statistics: WalStatistics::default(),
         })
+    }
+
+    /// Tells other threads of this log's commits from now on. Once.
+    pub fn tell(&self, turns: Arc<Turns>) {
+        turns.join();
+        if !self.is_at_rest.get() {
+            turns.leave_rest();
+        }
+        assert!(self.turns.set(turns).is_ok(), "a log tells its core's threads once");
     }
 
     /// Adds an entry to the commit that gathers. `memory` is given the body's bytes, `header`'s are not kept; `log` is
@@ -87,11 +108,16 @@ impl Wal {
         log: Option<(&Rc<dyn Committed>, i64)>,
     ) -> Position {
         let mut building = self.building.borrow_mut();
+        if building.is_empty() {
+            self.wake.notify_one();
+        }
         let lsn = building.add(self, header, body, memory);
         if let Some((log, token)) = log {
             building.group.touch(log, token);
         }
-        self.wake.notify_one();
+        if self.is_gathering.get() && building.gathered.is_enough() {
+            self.enough.notify_one();
+        }
         Position { lsn, group: building.group.clone() }
     }
 
@@ -182,13 +208,7 @@ impl Wal {
 
     /// Commits until the log is closed or its directory fails.
     pub async fn run(self: Rc<Wal>) {
-        loop {
-            if self.building.borrow().is_empty() {
-                if self.closing.get() {
-                    return;
-                }
-                self.wait_for_work().await;
-            }
+        while self.wait_for_work().await {
             self.gather().await;
             let (sealed, group) = self.take();
             if sealed.is_empty() {
@@ -201,37 +221,61 @@ impl Wal {
             self.memory.wake_first();
             if let Err(error) = result {
                 self.fail_rest(&error);
+                self.set_rest(true);
                 return;
             }
         }
     }
 
-    /// Waits for an append. Idle for a moment, the log writes its watermark.
-    async fn wait_for_work(&self) {
-        if self.watermark.get() == self.durable.get() {
-            return self.wake.notified().await;
+    /// Waits for an append; `false` when the log is to close and has written everything. Idle for a moment, the log writes
+    /// its watermark.
+    async fn wait_for_work(&self) -> bool {
+        while self.building.borrow().is_empty() {
+            self.set_rest(true);
+            if self.closing.get() {
+                return false;
+            }
+            if self.watermark.get() == self.durable.get() {
+                self.wake.notified().await;
+            } else if self.runtime.timeout(WATERMARK_DELAY, self.wake.notified()).await.is_none() {
+                self.building.borrow_mut().force(self);
+            }
         }
-        if self.runtime.timeout(WATERMARK_DELAY, self.wake.notified()).await.is_none() {
-            self.building.borrow_mut().force(self);
+        self.set_rest(false);
+        true
+    }
+
+    fn set_rest(&self, is_at_rest: bool) {
+        let was_at_rest = self.is_at_rest.replace(is_at_rest);
+        match self.turns.get() {
+            Some(turns) if is_at_rest && !was_at_rest => turns.come_to_rest(),
+            Some(turns) if was_at_rest && !is_at_rest => turns.leave_rest(),
+            _ => {}
         }
     }
 
     /// Lets the commit find company, where that has paid lately; see [`Pace`].
     async fn gather(&self) {
-        // What this turn of the core still has to append goes along in any case.
-        self.runtime.yield_now().await;
+        self.let_others_append().await;
         let first = self.gathered();
         let until = self.pace.borrow_mut().wait_until(self.runtime.now(), first);
         if let Some(until) = until {
-            while !self.closing.get() && !self.gathered().is_enough() {
-                let left = until.since(self.runtime.now());
-                if self.runtime.timeout(left, self.wake.notified()).await.is_none() {
-                    break;
-                }
-            }
+            self.is_gathering.set(true);
+            let left = until.since(self.runtime.now());
+            self.runtime.timeout(left, self.enough.notified()).await;
+            self.is_gathering.set(false);
+            self.let_others_append().await;
             self.pace.borrow_mut().waited(self.gathered().entries > first.entries);
         }
         self.pace.borrow_mut().begin(self.runtime.now());
+    }
+
+    /// What this turn of the core still has to append goes along in any case, and what other cores left for it.
+    async fn let_others_append(&self) {
+        if let Some(turns) = self.turns.get() {
+            turns.wake();
+        }
+        self.runtime.yield_now().await;
     }
 
     fn gathered(&self) -> Gathered {
