@@ -194,9 +194,62 @@ pub(super) async fn start(runtime: &Runtime, mut work: LocalFuture<()>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Wake, Waker};
+
+    use futures_util::FutureExt;
     use protocol::Uuid;
 
-    use super::core_of;
+    use super::{Job, PATIENT_BYTES_MAX, Sender, core_of};
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn job() -> Job {
+        Box::new(|_| Box::pin(async {}))
+    }
+
+    #[test]
+    fn an_append_leaves_a_core_asleep_that_comes_round_by_itself() {
+        let (sender, mailbox) = Sender::new();
+        let woken = Arc::<Woken>::default();
+        let waker = Waker::from(woken.clone());
+        let jobs = || {
+            let mut context = Context::from_waker(&waker);
+            std::iter::from_fn(|| Box::pin(mailbox.next()).poll_unpin(&mut context).is_ready().then_some(())).count()
+        };
+        let wakes = || woken.0.swap(0, Ordering::SeqCst);
+        assert_eq!((jobs(), wakes()), (0, 0));
+        let turns = mailbox.turns().clone();
+        turns.join();
+
+        sender.send_patiently(job(), 100);
+        assert_eq!((wakes(), jobs()), (1, 1), "nobody else would wake a core whose log rests");
+
+        turns.leave_rest();
+        sender.send_patiently(job(), 100);
+        sender.send_patiently(job(), 100);
+        assert_eq!(wakes(), 0, "its log has a commit under way");
+        turns.come_to_rest();
+        assert_eq!((wakes(), jobs()), (1, 2), "and looks when that is done");
+
+        turns.leave_rest();
+        sender.send_patiently(job(), 100);
+        sender.send(job());
+        assert_eq!((wakes(), jobs()), (1, 2), "other messages do not wait, and overtake nothing");
+
+        sender.send_patiently(job(), PATIENT_BYTES_MAX / 2);
+        assert_eq!(wakes(), 0);
+        sender.send_patiently(job(), PATIENT_BYTES_MAX / 2);
+        assert_eq!((wakes(), jobs()), (1, 2), "enough to begin with");
+    }
 
     #[test]
     fn partitions_of_a_topic_spread_evenly_and_topics_start_anywhere() {

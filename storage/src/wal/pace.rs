@@ -11,7 +11,7 @@ use crate::runtime::Monotonic;
 
 /// From the beginning of a commit to that of the next, when waiting pays. The runtime's timers round it up to their next
 /// millisecond.
-const DISTANCE: Duration = Duration::from_micros(500);
+const DISTANCE: Duration = Duration::from_millis(1);
 /// A commit of so many bytes has company enough.
 const BYTES_ENOUGH: usize = 32 << 10;
 /// Commits that do not wait after one that waited in vain; doubled each time it happens again.
@@ -92,9 +92,9 @@ mod tests {
     fn only_commits_in_quick_succession_wait() {
         let mut pace = Pace::default();
         pace.begin(at(5000));
-        assert_eq!(pace.wait_until(at(5100), bytes(4096)), Some(at(5500)));
+        assert_eq!(pace.wait_until(at(5100), bytes(4096)), Some(at(6000)));
         assert_eq!(pace.wait_until(at(5100), bytes(BYTES_ENOUGH)), None, "company enough");
-        assert_eq!(pace.wait_until(at(5500), bytes(4096)), None, "the distance is kept already");
+        assert_eq!(pace.wait_until(at(6000), bytes(4096)), None, "the distance is kept already");
     }
 
     #[test]
@@ -109,6 +109,6 @@ mod tests {
         assert!(waits_in(100_000) < 40);
         pace.skipping = 0;
         pace.waited(true);
-        assert_eq!(pace.wait_until(at(1), bytes(1)), Some(at(500)), "company ends it");
+        assert_eq!(pace.wait_until(at(1), bytes(1)), Some(at(1000)), "company ends it");
     }
 }

@@ -37,19 +37,19 @@ impl Turns {
     }
 
     /// Another log of this core, at rest.
-    pub(super) fn join(&self) {
+    pub fn join(&self) {
         // In this order: nobody may see a log that seems to be at work.
         self.resting.fetch_add(1, Ordering::SeqCst);
         self.logs.fetch_add(1, Ordering::SeqCst);
     }
 
     /// A log has something to commit.
-    pub(super) fn leave_rest(&self) {
+    pub fn leave_rest(&self) {
         self.resting.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// A log has nothing to commit, or will not any more.
-    pub(super) fn come_to_rest(&self) {
+    pub fn come_to_rest(&self) {
         self.resting.fetch_add(1, Ordering::SeqCst);
         self.wake();
     }
