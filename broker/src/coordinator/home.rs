@@ -73,8 +73,6 @@ pub struct Home<S: Driven> {
     pub(super) queued: Notify,
     pub(super) writing: Cell<bool>,
     pub(super) settled: Notify,
-    /// Bytes in the log since everything alive was written anew.
-    pub(crate) grown_bytes: Cell<u64>,
 }
 
 impl<S: Driven> Home<S> {
@@ -89,7 +87,6 @@ impl<S: Driven> Home<S> {
             queued: Notify::new(),
             writing: Cell::new(false),
             settled: Notify::new(),
-            grown_bytes: Cell::new(0),
         });
         S::opened(shard, home.id());
         if !empty {
@@ -140,7 +137,6 @@ impl<S: Driven> Home<S> {
             }
         };
         *self.phase.borrow_mut() = phase;
-        self.grown_bytes.set(log.bytes());
         let _ = self.carry_out(shard, effects);
     }
 

@@ -90,15 +90,6 @@ pub trait StateMachine: Sized + 'static {
     /// The partition is taken away, or the broker stops: who waits is told to look for the coordinator again.
     fn close(&mut self, _now_ms: i64, _effects: &mut Self::Effects) {}
 
-    /// Memory held, roughly.
-    fn bytes(&self) -> usize;
-
-    /// Everything the partition says now, as records that make the same state when replayed alone; asked for while nothing
-    /// is on its way. `None` leaves the log to the cleaner.
-    fn snapshot(&self) -> Option<Vec<Self::Record>> {
-        None
-    }
-
     /// What it holds, in a few words for the log.
     fn summary(&self) -> String;
 }

@@ -4,11 +4,8 @@
 //! their way to disk; what is asked for meanwhile is gathered into the next. So a lone change goes out at once, and
 //! under load a batch carries many.
 //!
-//! **Growth.** The topics are `cleanup.policy=compact` and have no retention: every change is a record of its key, what is
-//! forgotten is a tombstone, and the cleaner bounds the log. Compaction waits for whole segments, so that a state machine
-//! that can say all it knows ([`StateMachine::snapshot`](super::StateMachine::snapshot)) bounds its partition as well: once
-//! it has grown by [`REWRITE_BYTES_MIN`] and several times what is alive, everything alive is written anew at the end and
-//! the log is cut before it. That bounds the time to load.
+//! The topics are `cleanup.policy=compact` and have no retention: every change is a record of its key, what is forgotten is a
+//! tombstone, and the cleaner bounds the log.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -16,8 +13,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 use protocol::ErrorCode;
 use protocol::records::{Attributes, BatchBuilder, BatchError, BatchHeader, Compression};
-use storage::log::{DurableFuture, ReadError};
-use storage::{AppendError, Offset, StorageError};
+use storage::log::DurableFuture;
+use storage::{AppendError, StorageError};
 use thiserror::Error;
 
 use super::home::{Home, Phase, Queued};
@@ -31,10 +28,6 @@ const IN_FLIGHT_MAX: usize = 2;
 /// A batch is closed when it has reached this size; one change that asks for more gets several. Half of the default
 /// `max.message.bytes`; only a single record (a group of thousands of members) may make a larger one.
 pub const BATCH_BYTES_MAX: usize = 512 * 1024;
-/// Growth before a rewrite is thought of.
-const REWRITE_BYTES_MIN: u64 = 32 * 1024 * 1024;
-/// How much larger than what is alive the log may be.
-const REWRITE_RATIO: u64 = 4;
 
 /// Why records were not written.
 #[derive(Debug, Error)]
@@ -45,8 +38,6 @@ enum WriteError {
     Storage(#[from] StorageError),
     #[error(transparent)]
     Batch(#[from] BatchError),
-    #[error(transparent)]
-    Cut(#[from] ReadError),
     #[error("a marker cannot be made: {0}")]
     Marker(ErrorCode),
 }
@@ -55,9 +46,9 @@ impl WriteError {
     fn code(&self) -> ErrorCode {
         match self {
             WriteError::Append(error) => coordinator_code(error),
-            WriteError::Storage(error) | WriteError::Cut(ReadError::Storage(error)) => coordinator_storage_code(error),
+            WriteError::Storage(error) => coordinator_storage_code(error),
             WriteError::Marker(code) => *code,
-            WriteError::Batch(_) | WriteError::Cut(ReadError::OffsetOutOfRange) => ErrorCode::UNKNOWN_SERVER_ERROR,
+            WriteError::Batch(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
         }
     }
 }
@@ -90,12 +81,7 @@ impl<S: Driven> Home<S> {
                 flights.push_back(Flight { carries, outcome });
             }
             let may_gather = flights.len() < IN_FLIGHT_MAX;
-            let Some(first) = flights.front_mut() else {
-                if self.rewrite_if_grown(shard).await || !self.queue.borrow().is_empty() {
-                    continue;
-                }
-                break;
-            };
+            let Some(first) = flights.front_mut() else { break };
             let outcome = tokio::select! {
                 biased;
                 outcome = first.land() => outcome,
@@ -142,21 +128,20 @@ impl<S: Driven> Home<S> {
             }
             Some(Carriage::Transaction(transaction)) => {
                 let batch = transactional_batch(records, transaction, shard.runtime().wall_clock_ms())?;
-                self.grown_bytes.set(self.grown_bytes.get() + batch.len() as u64);
                 self.partition.append_offsets(shard, batch, transaction.verification).await?
             }
-            Some(Carriage::Shared) | None => return Ok(self.append_shared(shard, records).await?.1),
+            Some(Carriage::Shared) | None => return self.append_shared(shard, records).await,
         };
         Ok(Some(appended.durable))
     }
 
-    /// Appends `records`, in several batches if need be. Returns the offset of the first, and what completes when all
-    /// are durable (the log becomes durable in order).
+    /// Appends `records`, in several batches if need be. Returns what completes when all are durable (the log becomes
+    /// durable in order).
     async fn append_shared(
         &self,
         shard: &Rc<Shard>,
         records: impl Iterator<Item = &S::Record>,
-    ) -> Result<(Option<Offset>, Option<DurableFuture>), WriteError> {
+    ) -> Result<Option<DurableFuture>, WriteError> {
         let now_ms = shard.runtime().wall_clock_ms();
         let new = || BatchBuilder::new(BatchHeader::default(), Compression::None);
         let (mut batch, mut batches) = (new(), Vec::new());
@@ -169,14 +154,11 @@ impl<S: Driven> Home<S> {
         if batch.count() > 0 {
             batches.push(batch.build()?);
         }
-        let (mut first, mut durable) = (None, None);
+        let mut durable = None;
         for batch in batches {
-            self.grown_bytes.set(self.grown_bytes.get() + batch.len() as u64);
-            let appended = self.partition.append_as_coordinator(shard, batch).await?;
-            first.get_or_insert(appended.base_offset);
-            durable = Some(appended.durable);
+            durable = Some(self.partition.append_as_coordinator(shard, batch).await?.durable);
         }
-        Ok((first, durable))
+        Ok(durable)
     }
 
     /// Tells the state machine, then whoever waits.
@@ -196,42 +178,6 @@ impl<S: Driven> Home<S> {
             let _ = done.send(outcome);
         }
         self.settled.notify_waiters();
-    }
-
-    /// Writes everything alive anew and cuts the log before it, if it has grown enough; `false` if not. Called while
-    /// nothing is on its way. What is asked for meanwhile waits, and comes after.
-    ///
-    /// A crash in between leaves records that say the same twice. What was deleted needs no tombstones any more, since
-    /// nothing of it is left in front of the cut.
-    async fn rewrite_if_grown(&self, shard: &Rc<Shard>) -> bool {
-        let grown = self.grown_bytes.get();
-        let records = match &*self.phase.borrow() {
-            Phase::Active(state) if grown > REWRITE_BYTES_MIN.max(REWRITE_RATIO * state.bytes() as u64) => {
-                state.snapshot()
-            }
-            Phase::Active(_) | Phase::Loading | Phase::Closed => None,
-        };
-        let Some(records) = records else { return false };
-        self.grown_bytes.set(0);
-        if let Err(error) = self.rewrite(shard, &records).await {
-            // Tried again when the log has grown as much again.
-            tracing::error!(topic = S::TOPIC, partition = self.id().partition, %error, "cannot be written anew");
-            self.grown_bytes.set(0);
-        }
-        true
-    }
-
-    async fn rewrite(&self, shard: &Rc<Shard>, records: &[S::Record]) -> Result<(), WriteError> {
-        let end = self.partition.log().log_end_offset();
-        let (first, durable) = self.append_shared(shard, records.iter()).await?;
-        if let Some(durable) = durable {
-            durable.await?;
-        }
-        // With nothing alive nothing is written, and everything may go.
-        let start = self.partition.log().delete_records(first.unwrap_or(end)).await?.0;
-        let (topic, partition, records) = (S::TOPIC, self.id().partition, records.len());
-        tracing::info!(topic, partition, records, start, "written anew");
-        Ok(())
     }
 }
 

@@ -288,20 +288,6 @@ impl StateMachine for TransactionState {
         }
     }
 
-    fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    fn snapshot(&self) -> Option<Vec<TransactionRecord>> {
-        // An id that was never given an epoch has no record.
-        let recorded = self.entries.iter().filter(|(_, entry)| entry.now.producer_epoch >= 0);
-        let record = |(id, entry): (&Rc<str>, &Entry)| TransactionRecord {
-            transactional_id: id.clone(),
-            value: Some(entry.now.clone()),
-        };
-        Some(recorded.map(record).collect())
-    }
-
     fn summary(&self) -> String {
         let completing = self.entries.values().filter(|entry| entry.now.status.is_prepared()).count();
         format!("{} transactional ids, {completing} of them to be completed", self.entries.len())

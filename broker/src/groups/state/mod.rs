@@ -2,7 +2,8 @@
 //!
 //! Events and the time go in; effects come out. Membership changes at once, as clients see it happen; what must not be
 //! lost is recorded, and the request that asked for it is answered when the record is durable
-//! ([`StateMachine::appended`]). After a crash the records alone, replayed in order, make the same state again.
+//! ([`appended`](crate::coordinator::StateMachine::appended)). After a crash the records alone, replayed in order, make the
+//! same state again.
 
 mod admin;
 mod consumer;
@@ -27,7 +28,6 @@ use super::offsets::Offsets;
 use super::pending::PendingOffsets;
 use super::records::GroupRecord;
 use super::settings::GroupSettings;
-use crate::coordinator::StateMachine;
 use crate::metadata::MetadataImage;
 use owed::OwedKey;
 
@@ -85,6 +85,11 @@ impl GroupState {
     /// The settings in force were altered.
     pub fn set_settings(&mut self, settings: Rc<GroupSettings>) {
         self.settings = settings;
+    }
+
+    /// Memory held, roughly.
+    pub fn bytes(&self) -> usize {
+        self.group_bytes + self.offsets.bytes() + self.pending.bytes()
     }
 
     /// How many groups there are.

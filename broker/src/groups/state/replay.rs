@@ -130,10 +130,6 @@ impl StateMachine for GroupState {
         self.group_bytes = 0;
     }
 
-    fn bytes(&self) -> usize {
-        self.group_bytes + self.offsets.bytes() + self.pending.bytes()
-    }
-
     fn summary(&self) -> String {
         format!("{} groups, {} offsets", self.group_count(), self.offsets.len())
     }
