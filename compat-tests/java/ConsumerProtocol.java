@@ -1,7 +1,4 @@
-import static java.nio.charset.StandardCharsets.UTF_8;
-
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -15,13 +12,10 @@ import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.ConsumerGroupDescription;
 import org.apache.kafka.clients.admin.ListGroupsOptions;
 import org.apache.kafka.clients.admin.NewPartitions;
-import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.SubscriptionPattern;
-import org.apache.kafka.clients.producer.KafkaProducer;
-import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.GroupState;
 import org.apache.kafka.common.GroupType;
 import org.apache.kafka.common.TopicPartition;
@@ -32,22 +26,17 @@ import org.apache.kafka.common.errors.UnreleasedInstanceIdException;
 import org.apache.kafka.common.errors.UnsupportedAssignorException;
 
 /** Consumer groups of KIP-848 (group.protocol=consumer), on a broker whose heartbeats are a fraction of a second. */
-final class ConsumerProtocol {
-    private static final int PARTITIONS = 6;
-    private final String bootstrap;
-    private final String prefix;
-
+final class ConsumerProtocol extends GroupSuite {
     ConsumerProtocol(String bootstrap, String prefix) {
-        this.bootstrap = bootstrap;
-        this.prefix = prefix;
+        super(bootstrap, prefix);
     }
 
     void addTo(Map<String, Checks.Check> checks) {
-        checks.put("members_share_uniform", () -> shares("uniform", null));
-        checks.put("members_share_range", () -> shares("range", "range"));
+        checks.put("members_share_uniform", () -> shares("uniform", Map.of()));
+        checks.put("members_share_range", () -> shares("range", Map.of("group.remote.assignor", "range")));
         checks.put("only_what_moves_is_revoked", this::movesLittle);
         checks.put("positions_outlive_members", this::goesOn);
-        checks.put("static_member_returns_to_its_partitions", this::staticMember);
+        checks.put("static_member_returns_to_its_partitions", () -> staticMember(Map.of(), other -> epoch("static")));
         checks.put("second_static_member_is_refused", this::unreleased);
         checks.put("stuck_member_is_replaced", this::stuckMember);
         checks.put("pattern_sees_new_topics", this::pattern);
@@ -65,24 +54,8 @@ final class ConsumerProtocol {
         checks.forEach(Checks::report);
     }
 
-    private Admin admin() {
-        return Admin.create(Map.of("bootstrap.servers", bootstrap));
-    }
-
-    private String topic(String name) throws Exception {
-        try (Admin admin = admin()) {
-            admin.createTopics(List.of(new NewTopic(prefix + name, PARTITIONS, (short) 1))).all().get();
-        }
-        return prefix + name;
-    }
-
-    private void fill(String topic, int count) {
-        try (var producer = new KafkaProducer<byte[], byte[]>(Settings.producer(bootstrap, Map.of()))) {
-            for (int i = 0; i < count; i++) producer.send(new ProducerRecord<>(topic, i % PARTITIONS, null, Integer.toString(i).getBytes(UTF_8)));
-        }
-    }
-
-    private KafkaConsumer<byte[], byte[]> member(String group, Map<String, Object> more) {
+    @Override
+    KafkaConsumer<byte[], byte[]> member(String group, Map<String, Object> more) {
         Map<String, Object> settings = new HashMap<>(Map.of("group.protocol", "consumer", "metadata.max.age.ms", 500));
         settings.putAll(more);
         return new KafkaConsumer<>(Settings.consumer(bootstrap, prefix + group, settings));
@@ -93,42 +66,6 @@ final class ConsumerProtocol {
             "session.timeout.ms", 10_000, "heartbeat.interval.ms", 200,
             "partition.assignment.strategy", CooperativeStickyAssignor.class.getName());
         return new KafkaConsumer<>(Settings.consumer(bootstrap, prefix + group, settings));
-    }
-
-    /** Polls until the members own `count` partitions, none twice, each at least `least`. */
-    private static void settle(List<KafkaConsumer<byte[], byte[]>> members, int count, int least) {
-        long deadline = System.nanoTime() + Duration.ofSeconds(40).toNanos();
-        while (System.nanoTime() < deadline) {
-            Set<TopicPartition> owned = new HashSet<>();
-            int sum = 0;
-            boolean fair = true;
-            for (var member : members) {
-                member.poll(Duration.ofMillis(50));
-                owned.addAll(member.assignment());
-                sum += member.assignment().size();
-                fair &= member.assignment().size() >= least;
-            }
-            if (fair && sum == count && owned.size() == count) return;
-        }
-        throw new AssertionError("members never shared the partitions: " + members.stream().map(m -> m.assignment().toString()).toList());
-    }
-
-    private void shares(String name, String assignor) throws Exception {
-        String topic = topic("shares-" + name);
-        List<KafkaConsumer<byte[], byte[]>> members = new ArrayList<>();
-        try {
-            for (int i = 0; i < 3; i++) {
-                members.add(member("shares-" + name, assignor == null ? Map.of() : Map.of("group.remote.assignor", assignor)));
-                members.get(i).subscribe(List.of(topic));
-                settle(members, PARTITIONS, PARTITIONS / members.size());
-            }
-            members.remove(1).close();
-            settle(members, PARTITIONS, 3);
-            members.remove(0).close();
-            settle(members, PARTITIONS, PARTITIONS);
-        } finally {
-            for (var member : members) member.close();
-        }
     }
 
     private void movesLittle() throws Exception {
@@ -142,49 +79,12 @@ final class ConsumerProtocol {
         };
         try (var first = member("little", Map.of()); var second = member("little", Map.of())) {
             first.subscribe(List.of(topic), listener);
-            settle(List.of(first), PARTITIONS, PARTITIONS);
+            settle(List.of(first), PARTITIONS);
             second.subscribe(List.of(topic));
-            settle(List.of(first, second), PARTITIONS, 3);
+            settle(List.of(first, second), 3);
             Checks.equal(3, revoked.size(), "partitions the first member gave up");
             Checks.equal(second.assignment(), revoked, "what the second has");
             Checks.equal(Set.of(), lost, "partitions lost");
-        }
-    }
-
-    private void goesOn() throws Exception {
-        String topic = topic("goes-on");
-        fill(topic, 60);
-        try (var first = member("goes-on", Map.of())) {
-            first.subscribe(List.of(topic));
-            RecordChecks.take(first, 60);
-            first.commitSync();
-        }
-        fill(topic, 12);
-        try (var second = member("goes-on", Map.of())) {
-            second.subscribe(List.of(topic));
-            for (var record : RecordChecks.take(second, 12)) Checks.that(record.offset() >= 10, "only what is new: " + record.offset());
-        }
-    }
-
-    private void staticMember() throws Exception {
-        String topic = topic("static");
-        var other = member("static", Map.of("group.instance.id", "other"));
-        var mine = member("static", Map.of("group.instance.id", "mine"));
-        try {
-            other.subscribe(List.of(topic));
-            mine.subscribe(List.of(topic));
-            settle(List.of(other, mine), PARTITIONS, 3);
-            Set<TopicPartition> before = mine.assignment();
-            int epoch = epoch("static");
-            mine.close();
-            mine = member("static", Map.of("group.instance.id", "mine"));
-            mine.subscribe(List.of(topic));
-            settle(List.of(other, mine), PARTITIONS, 3);
-            Checks.equal(before, mine.assignment(), "assignment of the returned member");
-            Checks.equal(epoch, epoch("static"), "group epoch");
-        } finally {
-            other.close();
-            mine.close();
         }
     }
 
@@ -200,7 +100,7 @@ final class ConsumerProtocol {
         var second = member("unreleased", Map.of("group.instance.id", "same"));
         try {
             first.subscribe(List.of(topic));
-            settle(List.of(first), PARTITIONS, PARTITIONS);
+            settle(List.of(first), PARTITIONS);
             second.subscribe(List.of(topic));
             Throwable failure = Checks.failure(() -> {
                 for (int i = 0; i < 100; i++) second.poll(Duration.ofMillis(100));
@@ -218,9 +118,9 @@ final class ConsumerProtocol {
         var lively = member("stuck", Map.of());
         try {
             stuck.subscribe(List.of(topic));
-            settle(List.of(stuck), PARTITIONS, PARTITIONS);
+            settle(List.of(stuck), PARTITIONS);
             lively.subscribe(List.of(topic));
-            settle(List.of(lively), PARTITIONS, PARTITIONS);
+            settle(List.of(lively), PARTITIONS);
         } finally {
             lively.close();
             stuck.close();
@@ -232,7 +132,7 @@ final class ConsumerProtocol {
         topic("other-pattern");
         try (var member = member("pattern", Map.of())) {
             member.subscribe(new SubscriptionPattern("\\Q" + prefix + "\\Epattern-[a-z]+"));
-            settle(List.of(member), PARTITIONS, PARTITIONS);
+            settle(List.of(member), PARTITIONS);
             topic("pattern-two");
             settle(List.of(member), 2 * PARTITIONS, 2 * PARTITIONS);
         }
@@ -263,7 +163,7 @@ final class ConsumerProtocol {
         String topic = topic("grows");
         try (var member = member("grows", Map.of()); Admin admin = admin()) {
             member.subscribe(List.of(topic));
-            settle(List.of(member), PARTITIONS, PARTITIONS);
+            settle(List.of(member), PARTITIONS);
             admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(PARTITIONS + 2))).all().get();
             settle(List.of(member), PARTITIONS + 2, PARTITIONS + 2);
         }
@@ -284,24 +184,24 @@ final class ConsumerProtocol {
         try {
             a.subscribe(List.of(topic));
             b.subscribe(List.of(topic));
-            settle(List.of(a, b), PARTITIONS, 3);
+            settle(List.of(a, b), 3);
             Checks.equal(GroupType.CLASSIC, type("migrates"), "type before");
             fill(topic, 12);
             RecordChecks.take(a, 6);
             a.commitSync();
             c = member("migrates", Map.of());
             c.subscribe(List.of(topic));
-            settle(List.of(a, b, c), PARTITIONS, 2);
+            settle(List.of(a, b, c), 2);
             Checks.equal(GroupType.CONSUMER, type("migrates"), "type with a new member");
             a.close();
-            settle(List.of(b, c), PARTITIONS, 3);
+            settle(List.of(b, c), 3);
             b.close();
-            settle(List.of(c), PARTITIONS, PARTITIONS);
+            settle(List.of(c), PARTITIONS);
             a = classic("migrates");
             a.subscribe(List.of(topic));
-            settle(List.of(a, c), PARTITIONS, 3);
+            settle(List.of(a, c), 3);
             c.close();
-            settle(List.of(a), PARTITIONS, PARTITIONS);
+            settle(List.of(a), PARTITIONS);
             Checks.equal(GroupType.CLASSIC, type("migrates"), "type after");
         } finally {
             a.close();
@@ -316,7 +216,7 @@ final class ConsumerProtocol {
         try (var first = member("described", Map.of("client.id", "first")); var second = member("described", Map.of()); Admin admin = admin()) {
             first.subscribe(List.of(topic));
             second.subscribe(List.of(topic));
-            settle(List.of(first, second), PARTITIONS, 3);
+            settle(List.of(first, second), 3);
             ConsumerGroupDescription found = admin.describeConsumerGroups(List.of(group)).all().get().get(group);
             Checks.equal(GroupType.CONSUMER, found.type(), "type");
             Checks.equal(GroupState.STABLE, found.groupState(), "state");

@@ -1,142 +1,44 @@
-import static java.nio.charset.StandardCharsets.UTF_8;
-
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
-import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.consumer.RangeAssignor;
 import org.apache.kafka.clients.consumer.RoundRobinAssignor;
-import org.apache.kafka.clients.producer.KafkaProducer;
-import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.FencedInstanceIdException;
 
 /** Classic consumer groups: members share the partitions, come and go, and positions outlive them. */
-final class GroupChecks {
-    private static final int PARTITIONS = 6;
-    private final String bootstrap;
-    private final String prefix;
-
+final class GroupChecks extends GroupSuite {
     GroupChecks(String bootstrap, String prefix) {
-        this.bootstrap = bootstrap;
-        this.prefix = prefix;
+        super(bootstrap, prefix);
     }
 
     void addTo(Map<String, Checks.Check> checks) {
         checks.put("group_goes_on_where_it_committed", this::goesOn);
-        checks.put("group_shares_partitions_range", () -> shares("range", RangeAssignor.class));
-        checks.put("group_shares_partitions_roundrobin", () -> shares("roundrobin", RoundRobinAssignor.class));
-        checks.put("group_shares_partitions_cooperative", () -> shares("cooperative", CooperativeStickyAssignor.class));
-        checks.put("static_member_returns_without_rebalance", this::staticMember);
+        checks.put("group_shares_partitions_range", () -> shares("range", assignor(RangeAssignor.class)));
+        checks.put("group_shares_partitions_roundrobin", () -> shares("roundrobin", assignor(RoundRobinAssignor.class)));
+        checks.put("group_shares_partitions_cooperative", () -> shares("cooperative", assignor(CooperativeStickyAssignor.class)));
+        checks.put("static_member_returns_without_rebalance", () -> staticMember(Map.of("session.timeout.ms", 30_000), other -> other.groupMetadata().generationId()));
         checks.put("second_static_member_fences_the_first", this::fencedInstance);
         checks.put("group_by_pattern_sees_new_topics", this::pattern);
         checks.put("dead_member_is_replaced", this::deadMember);
         checks.put("committed_metadata_returns", this::committedMetadata);
     }
 
-    private String topic(String name) throws Exception {
-        try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
-            admin.createTopics(List.of(new NewTopic(prefix + name, PARTITIONS, (short) 1))).all().get();
-        }
-        return prefix + name;
+    private static Map<String, Object> assignor(Class<?> assignor) {
+        return Map.of("partition.assignment.strategy", assignor.getName());
     }
 
-    private void fill(String topic, int count) {
-        try (var producer = new KafkaProducer<byte[], byte[]>(Settings.producer(bootstrap, Map.of()))) {
-            for (int i = 0; i < count; i++) producer.send(new ProducerRecord<>(topic, i % PARTITIONS, null, Integer.toString(i).getBytes(UTF_8)));
-        }
-    }
-
-    private KafkaConsumer<byte[], byte[]> member(String group, Map<String, Object> more) {
+    @Override
+    KafkaConsumer<byte[], byte[]> member(String group, Map<String, Object> more) {
         Map<String, Object> settings = Settings.consumer(bootstrap, prefix + group, more);
         settings.putIfAbsent("session.timeout.ms", 10_000);
         settings.putIfAbsent("heartbeat.interval.ms", 300);
         return new KafkaConsumer<>(settings);
-    }
-
-    private static void pollAll(List<KafkaConsumer<byte[], byte[]>> members) {
-        for (var member : members) member.poll(Duration.ofMillis(50));
-    }
-
-    /** Polls until the members own all partitions, none twice, each at least `least`. */
-    private static void settle(List<KafkaConsumer<byte[], byte[]>> members, int least) {
-        long deadline = System.nanoTime() + Duration.ofSeconds(30).toNanos();
-        while (System.nanoTime() < deadline) {
-            pollAll(members);
-            Set<TopicPartition> owned = new HashSet<>();
-            int sum = 0;
-            boolean fair = true;
-            for (var member : members) {
-                owned.addAll(member.assignment());
-                sum += member.assignment().size();
-                fair &= member.assignment().size() >= least;
-            }
-            if (fair && sum == PARTITIONS && owned.size() == PARTITIONS) return;
-        }
-        throw new AssertionError("members never shared the partitions: " + members.stream().map(m -> m.assignment().toString()).toList());
-    }
-
-    private void goesOn() throws Exception {
-        String topic = topic("goes-on");
-        fill(topic, 60);
-        try (var first = member("goes-on", Map.of())) {
-            first.subscribe(List.of(topic));
-            RecordChecks.take(first, 60);
-            first.commitSync();
-        }
-        fill(topic, 12);
-        try (var second = member("goes-on", Map.of())) {
-            second.subscribe(List.of(topic));
-            for (var record : RecordChecks.take(second, 12)) Checks.that(record.offset() >= 10, "only what is new: " + record.offset());
-        }
-    }
-
-    private void shares(String name, Class<?> assignor) throws Exception {
-        String topic = topic("shares-" + name);
-        List<KafkaConsumer<byte[], byte[]>> members = new ArrayList<>();
-        try {
-            for (int i = 0; i < 3; i++) {
-                members.add(member("shares-" + name, Map.of("partition.assignment.strategy", assignor.getName())));
-                members.get(i).subscribe(List.of(topic));
-                settle(members, PARTITIONS / members.size());
-            }
-            members.remove(1).close();
-            settle(members, 3);
-            members.remove(0).close();
-            settle(members, PARTITIONS);
-        } finally {
-            for (var member : members) member.close();
-        }
-    }
-
-    private void staticMember() throws Exception {
-        String topic = topic("static");
-        var other = member("static", Map.of("group.instance.id", "other", "session.timeout.ms", 30_000));
-        var mine = member("static", Map.of("group.instance.id", "mine", "session.timeout.ms", 30_000));
-        try {
-            other.subscribe(List.of(topic));
-            mine.subscribe(List.of(topic));
-            settle(List.of(other, mine), 3);
-            int generation = other.groupMetadata().generationId();
-            Set<TopicPartition> before = mine.assignment();
-            mine.close();
-            mine = member("static", Map.of("group.instance.id", "mine", "session.timeout.ms", 30_000));
-            mine.subscribe(List.of(topic));
-            settle(List.of(other, mine), 3);
-            Checks.equal(before, mine.assignment(), "assignment of the returned member");
-            Checks.equal(generation, other.groupMetadata().generationId(), "generation");
-        } finally {
-            other.close();
-            mine.close();
-        }
     }
 
     private void fencedInstance() throws Exception {
