@@ -22,6 +22,13 @@ use crate::metadata::features::GROUP_VERSION;
 /// The name of the protocol in `group.coordinator.rebalance.protocols`.
 const PROTOCOL: &str = "consumer";
 
+/// Whether consumer groups are served at all.
+pub(super) fn is_served(context: &RequestContext) -> bool {
+    let config = context.shard.config();
+    GROUP_VERSION.level(&context.shard.image()) > 0
+        && config.group_protocols.iter().any(|name| name.eq_ignore_ascii_case(PROTOCOL))
+}
+
 /// Hears the member where its group is; answered when what it changed is durable.
 pub async fn handle(
     context: &RequestContext,
@@ -39,12 +46,10 @@ async fn heartbeat(
     context: &RequestContext,
     request: ConsumerGroupHeartbeatRequest,
 ) -> Result<ConsumerGroupHeartbeatResponse, ApiError> {
-    let config = context.shard.config();
-    let is_served = GROUP_VERSION.level(&context.shard.image()) > 0;
-    if !is_served || !config.group_protocols.iter().any(|name| name.eq_ignore_ascii_case(PROTOCOL)) {
+    if !is_served(context) {
         return Err(ErrorCode::UNSUPPORTED_VERSION.into());
     }
-    check_heartbeat(&GroupSettings::of(&config), &request, context.api_version)?;
+    check_heartbeat(&GroupSettings::of(&context.shard.config()), &request, context.api_version)?;
     let client_id = context.client_id.clone().unwrap_or_default();
     let client_host = context.connection.client_host();
     let group_id = request.group_id.clone();
