@@ -18,7 +18,7 @@ use crate::recovery::Recovered;
 use crate::runtime::{Monotonic, Runtime};
 use crate::segment_file::OpenSegments;
 use crate::wal::format::encode_log_deleted;
-use crate::wal::{Lsn, Wal};
+use crate::wal::{Body, Lsn, Wal};
 
 /// A log directory on one core.
 pub(crate) struct Volume {
@@ -120,7 +120,7 @@ impl Volume {
     /// Writes the deletion down, then removes the files.
     pub async fn delete(&self, log: &Log) -> Result<(), StorageError> {
         self.health.check_failed()?;
-        let position = self.wal.append(&encode_log_deleted(log.id()), &[], None, None);
+        let position = self.wal.append(&encode_log_deleted(log.id()), Body::default(), None, None);
         // Until the files are gone, a start has to find this entry.
         self.holds.borrow_mut().push(position.lsn);
         let committed = position.group.wait().await;

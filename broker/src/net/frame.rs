@@ -10,6 +10,10 @@ use super::budget::{MemoryShare, UNCOUNTED_BYTES_MAX};
 
 /// What is read at a time while no large frame is due.
 const READ_BYTES: usize = 64 * 1024;
+/// Room for the frames of a client whose last one was larger than that, as long as they fit; held while one is under way.
+const EXPECTED_BYTES_MAX: usize = 128 * 1024;
+/// What is read of a frame that is likely to be larger still, before its length is known: it is copied.
+const HEAD_BYTES: usize = 4 * 1024;
 /// Read buffers a core keeps for its connections, 1 MiB in all.
 const BUFFERS_MAX: usize = 16;
 const LENGTH_BYTES: usize = 4;
@@ -89,13 +93,16 @@ pub struct FrameReader {
     /// The buffer is none of the core's: a large frame needs one of its own, and there is none between two requests.
     is_own: bool,
     frame_bytes_max: usize,
+    /// Of the last frame, its length included: a client's frames are much alike.
+    last_frame_bytes: usize,
     granted: Option<MemoryShare>,
 }
 
 impl FrameReader {
     /// Reads into `buffers` and refuses frames above `frame_bytes_max`.
     pub fn new(buffers: ReadBuffers, frame_bytes_max: usize) -> FrameReader {
-        FrameReader { buffers, buffer: BytesMut::new(), is_own: true, frame_bytes_max, granted: None }
+        let buffer = BytesMut::new();
+        FrameReader { buffers, buffer, is_own: true, frame_bytes_max, last_frame_bytes: 0, granted: None }
     }
 
     /// Cuts the next frame off, or says what is missing.
@@ -107,6 +114,7 @@ impl FrameReader {
         if self.buffer.len() < LENGTH_BYTES + length {
             return Ok(Step::Read);
         }
+        self.last_frame_bytes = LENGTH_BYTES + length;
         self.buffer.advance(LENGTH_BYTES);
         let bytes = self.buffer.split_to(length).freeze();
         Ok(Step::Frame(Frame { bytes, memory: self.granted.take().flatten() }))
@@ -135,10 +143,24 @@ impl FrameReader {
     /// A large frame is read into memory of exactly its size: what follows it belongs to the next.
     fn grow(&mut self, missing: usize) {
         let bytes = self.buffer.len() + missing.max(1);
-        let is_own = bytes > READ_BYTES;
-        let mut next = if is_own { BytesMut::with_capacity(bytes) } else { self.buffers.take() };
+        let own_bytes = match bytes {
+            1 => self.expected_bytes(),
+            ..=READ_BYTES => None,
+            _ => Some(bytes),
+        };
+        let mut next = own_bytes.map_or_else(|| self.buffers.take(), BytesMut::with_capacity);
         next.extend_from_slice(&self.buffer);
-        self.replace(next, is_own);
+        self.replace(next, own_bytes.is_some());
+    }
+
+    /// Memory of its own for the beginning of a frame, where the last one was large: all of it then fits, with room to
+    /// spare, so that a read that leaves some says that the socket is empty; or little of it has to be copied.
+    fn expected_bytes(&self) -> Option<usize> {
+        match self.last_frame_bytes {
+            ..=READ_BYTES => None,
+            ..EXPECTED_BYTES_MAX => Some(EXPECTED_BYTES_MAX),
+            _ => Some(HEAD_BYTES),
+        }
     }
 
     /// Lets go of the buffer while nothing of a frame is in it: what comes next may take a while.
@@ -261,5 +283,24 @@ mod tests {
         assert!(reader.room().capacity() <= 2 * super::READ_BYTES);
         reader.grant(None);
         assert!(reader.room().capacity() >= 100 << 20);
+    }
+
+    #[test]
+    fn the_room_for_a_frame_is_that_of_the_one_before() {
+        let mut reader = reader(10 << 20);
+        let mut room_after = |frame_bytes: usize| {
+            feed(&mut reader, &frame(&vec![7; frame_bytes]));
+            while !matches!(reader.step(), Ok(Step::Frame(_))) {
+                reader.grant(None);
+            }
+            reader.rest();
+            let room = reader.room().capacity();
+            reader.rest();
+            room
+        };
+        assert_eq!(room_after(100), super::READ_BYTES);
+        assert_eq!(room_after(70_000), super::EXPECTED_BYTES_MAX);
+        assert_eq!(room_after(1 << 20), super::HEAD_BYTES);
+        assert_eq!(room_after(100), super::READ_BYTES);
     }
 }

@@ -24,7 +24,7 @@ pub const NO_LEADER_EPOCH: i32 = -1;
 /// Base offset and length field: bytes that the length does not count.
 pub(super) const LOG_OVERHEAD: usize = 12;
 /// Where the checksum's cover begins; it runs to the end of the batch.
-pub(super) const CRC_COVER: usize = 21;
+pub const CRC_COVER: usize = 21;
 
 /// The attribute bits of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -22,7 +22,7 @@ pub use codecs::{Compression, CompressionType, compress, decompress};
 pub use control::{ControlRecordType, EndTransactionMarker, end_transaction_batch};
 pub use error::BatchError;
 pub use header::{
-    Attributes, BatchHeader, BatchView, Batches, HEADER_BYTES, MAGIC, NO_LEADER_EPOCH, NO_PRODUCER_EPOCH,
+    Attributes, BatchHeader, BatchView, Batches, CRC_COVER, HEADER_BYTES, MAGIC, NO_LEADER_EPOCH, NO_PRODUCER_EPOCH,
     NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP, increment_sequence,
 };
 pub use record::{Header, Headers, Record, RecordIter};

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use protocol::records::{BatchError, BatchView};
+use protocol::records::{BatchError, BatchView, CRC_COVER};
 
 use super::{AppendOptions, Appended, DurableFuture, Log};
 use crate::error::{AppendError, StorageError};
@@ -14,7 +14,7 @@ use crate::runtime::BLOCK_BYTES;
 use crate::tail::TailBatch;
 use crate::validate::{Source, TimestampStamp, Validated, validate};
 use crate::wal::format::append_header;
-use crate::wal::{BatchMemory, Committed};
+use crate::wal::{BatchMemory, Body, Committed};
 use crate::write_back::WRITE_BACK_BYTES;
 
 impl Log {
@@ -126,11 +126,13 @@ impl Log {
         let memory = Rc::new(BatchMemory::default());
         let this: Option<Rc<dyn Committed>> = self.this.upgrade().map(|this| this as Rc<dyn Committed>);
         // Base offset and leader epoch are outside the checksum: stamped on the way.
-        let stamped: [&[u8]; 4] =
-            [&base_offset.to_be_bytes(), &batch[8..12], &options.leader_epoch.0.to_be_bytes(), &batch[16..]];
+        let (offset, epoch) = (base_offset.to_be_bytes(), options.leader_epoch.0.to_be_bytes());
+        let (before_checked, checked) = batch.split_at(CRC_COVER);
+        let parts = [&offset[..], &before_checked[8..12], &epoch, &before_checked[16..], checked];
+        let last_crc = before_checked.last_chunk().map(|crc| u32::from_be_bytes(*crc));
         let header = append_header(self.id, base_offset);
         let token = this.as_ref().map(|this| (this, next_offset));
-        let wal_position = self.volume.wal.append(&header, &stamped, Some(&memory), token);
+        let wal_position = self.volume.wal.append(&header, Body { parts: &parts, last_crc }, Some(&memory), token);
         self.volume.note_append(&self.this, next_offset);
         let mut state = self.state.borrow_mut();
         let now = self.volume.runtime.now();

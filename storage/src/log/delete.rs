@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::{Log, ReadError};
 use crate::error::StorageError;
 use crate::ids::Offset;
+use crate::wal::Body;
 use crate::wal::format::encode_log_start;
 
 impl Log {
@@ -35,7 +36,7 @@ impl Log {
             return Ok(());
         }
         let entry = encode_log_start(self.id, offset);
-        let position = self.volume.wal.append(&entry, &[], None, None);
+        let position = self.volume.wal.append(&entry, Body::default(), None, None);
         self.state.borrow_mut().log_starts.push_back((position.lsn, offset));
         position.group.wait().await?;
         // Somebody may have gone further meanwhile.

@@ -11,7 +11,7 @@ use crate::ids::Offset;
 use crate::segment::{FileKind, file_name};
 use crate::segment_file::replace_file;
 use crate::volume::Volume;
-use crate::wal::{Lsn, SegmentSynced};
+use crate::wal::{Body, Lsn, SegmentSynced};
 
 /// Producer snapshots that stay.
 const SNAPSHOTS_KEPT: usize = 2;
@@ -60,7 +60,7 @@ impl Log {
         };
         let entry = entry.encode(self.id);
         self.check_spare_room(entry.len())?;
-        let position = self.volume.wal.append(&entry, &[], None, None);
+        let position = self.volume.wal.append(&entry, Body::default(), None, None);
         position.group.wait().await?;
         self.apply(progress, Some(position.lsn));
         self.remove_old_snapshots().await

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 
+use super::checksum::RunningChecksum;
 use super::format::{
     COMMIT_ALIGNMENT, COMMIT_HEADER_BYTES, CommitHeader, FRAGMENT_HEADER_BYTES, Fragment, Lsn, header_crc,
 };
@@ -44,6 +45,15 @@ impl BatchMemory {
     }
 }
 
+/// What an entry says after its header.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Body<'a> {
+    /// Its bytes, in pieces.
+    pub parts: &'a [&'a [u8]],
+    /// The CRC-32C of the last piece, if it is known.
+    pub last_crc: Option<u32>,
+}
+
 /// Where a log's own history goes on.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WalStart {
@@ -78,6 +88,8 @@ pub struct Building {
     pub chunk: Option<BytesMut>,
     /// How long the open commit may get.
     limit: usize,
+    /// Of the open commit's payload.
+    checksum: RunningChecksum,
     /// Commits that are full.
     pub sealed: Vec<Sealed>,
     /// Batches with a piece in the open commit, and where in it.
@@ -95,6 +107,7 @@ impl Building {
             start,
             chunk: None,
             limit: 0,
+            checksum: RunningChecksum::default(),
             sealed: Vec::new(),
             fills: Vec::new(),
             gathered: Gathered::default(),
@@ -103,10 +116,11 @@ impl Building {
     }
 
     /// Copies an entry in, over as many commits as it needs; where the first of them will be.
-    pub fn add(&mut self, wal: &Wal, header: &[u8], body: &[&[u8]], memory: Option<&Rc<BatchMemory>>) -> Lsn {
-        let mut rest_bytes = header.len() + body.iter().map(|part| part.len()).sum::<usize>();
+    pub fn add(&mut self, wal: &Wal, header: &[u8], body: Body<'_>, memory: Option<&Rc<BatchMemory>>) -> Lsn {
+        let mut rest_bytes = header.len() + body.parts.iter().map(|part| part.len()).sum::<usize>();
         self.gathered.add(rest_bytes);
-        let mut slices = std::iter::once(header).chain(body.iter().copied());
+        let known = body.last_crc.and_then(|crc| Some((body.parts.last()?.len(), crc)));
+        let mut slices = std::iter::once(header).chain(body.parts.iter().copied());
         let mut slice: &[u8] = slices.next().unwrap_or(&[]);
         let mut unkept = header.len();
         let mut lsn = None;
@@ -115,8 +129,10 @@ impl Building {
             let take = room.min(rest_bytes);
             let fragment = Fragment { first: lsn.is_none(), last: take == rest_bytes, bytes: take as u32 };
             lsn.get_or_insert(self.start.next);
-            let (chunk, fills) = self.open_parts();
-            chunk.extend_from_slice(&fragment.encode());
+            let (chunk, checksum, fills) = self.open_parts();
+            let encoded = fragment.encode();
+            chunk.extend_from_slice(&encoded);
+            checksum.add(&encoded, None);
             let start = chunk.len() + unkept.min(take);
             unkept -= unkept.min(take);
             let mut copied = 0;
@@ -127,6 +143,9 @@ impl Building {
                 }
                 let (now, later) = slice.split_at(slice.len().min(take - copied));
                 chunk.extend_from_slice(now);
+                // The last piece, whole: nothing of the entry is behind it.
+                let is_known = |&(bytes, _): &(usize, u32)| now.len() == bytes && rest_bytes == copied + bytes;
+                checksum.add(now, known.filter(is_known).map(|(_, crc)| crc));
                 copied += now.len();
                 slice = later;
             }
@@ -156,8 +175,9 @@ impl Building {
         self.sealed.is_empty() && self.chunk.as_ref().is_none_or(BytesMut::is_empty)
     }
 
-    fn open_parts(&mut self) -> (&mut BytesMut, &mut Vec<Fill>) {
-        (self.chunk.as_mut().expect("a commit is open: room() was called"), &mut self.fills)
+    fn open_parts(&mut self) -> (&mut BytesMut, &mut RunningChecksum, &mut Vec<Fill>) {
+        let chunk = self.chunk.as_mut().expect("a commit is open: room() was called");
+        (chunk, &mut self.checksum, &mut self.fills)
     }
 
     /// Gives the rest of the chunk back.
@@ -178,6 +198,7 @@ impl Building {
         let chunk_rest = chunk.capacity() / COMMIT_ALIGNMENT * COMMIT_ALIGNMENT;
         self.limit = chunk_rest.min(CHUNK_BYTES).min(usize::try_from(file_rest).unwrap_or(usize::MAX));
         chunk.extend_from_slice(&[0; COMMIT_HEADER_BYTES]);
+        self.checksum = RunningChecksum::default();
     }
 
     /// Makes sure that the next commit is written even if it holds nothing.
@@ -200,6 +221,7 @@ impl Building {
         chunk.resize(commit_bytes.next_multiple_of(COMMIT_ALIGNMENT), 0);
         let mut commit = chunk.split();
         let payload = &commit[COMMIT_HEADER_BYTES..commit_bytes];
+        debug_assert_eq!(self.checksum.value(), crc32c::crc32c(payload), "a batch has the checksum it was checked for");
         let header = CommitHeader {
             clean,
             ring_id: self.start.ring_id,
@@ -207,7 +229,7 @@ impl Building {
             previous_crc: self.start.previous_crc,
             lsn: self.start.next,
             payload_bytes: payload.len() as u32,
-            payload_crc: crc32c::crc32c(payload),
+            payload_crc: self.checksum.value(),
             durable: wal.durable.get(),
             trim: wal.trim.get(),
             file_bytes: wal.ring.file_bytes(),

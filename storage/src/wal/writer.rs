@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::sync::Notify;
 
-use super::building::{BatchMemory, Building, Sealed, WalStart};
+use super::building::{BatchMemory, Body, Building, Sealed, WalStart};
 use super::format::{COMMIT_ALIGNMENT, CommitHeader, Lsn};
 use super::group::{Committed, Group};
 use super::pace::{Gathered, Pace};
@@ -103,7 +103,7 @@ impl Wal {
     pub fn append(
         &self,
         header: &[u8],
-        body: &[&[u8]],
+        body: Body<'_>,
         memory: Option<&Rc<BatchMemory>>,
         log: Option<(&Rc<dyn Committed>, i64)>,
     ) -> Position {

@@ -32,7 +32,8 @@ use super::{Disk, Durability, FileHandle, Lane, LocalFuture};
 const RING_ENTRIES: u32 = 256;
 
 /// How long a completion whose wake-up got lost may go unseen. No such loss is known; a hang would be the worst answer.
-const SAFETY_TICK: Duration = Duration::from_millis(20);
+/// Not less: a core with a little to do would be woken as often by this as by its clients.
+const SAFETY_TICK: Duration = Duration::from_millis(250);
 
 /// A disk on a ring of its own: the probe is making the ring, registering the eventfd and sending a NOP round. Within a
 /// core's tokio runtime and LocalSet.

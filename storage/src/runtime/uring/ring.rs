@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
+use std::sync::atomic::{Ordering, fence};
 
 use bytes::BytesMut;
 use io_uring::types::{Fd, FsyncFlags};
@@ -113,7 +114,23 @@ impl Ring {
 
     /// Sees what completed, then submits what waits, until there is nothing more to do without sleeping. `signalled`:
     /// the kernel has said that there are completions to collect.
-    pub(super) fn turn(&mut self, mut signalled: bool) -> io::Result<()> {
+    ///
+    /// Meanwhile it need not say so: it would count up the event for what this is about to see, and the core would be
+    /// woken for nothing.
+    pub(super) fn turn(&mut self, signalled: bool) -> io::Result<()> {
+        self.ring.completion().disable_eventfd();
+        let turned = self.look(signalled);
+        self.ring.completion().enable_eventfd();
+        // The kernel says that there is work, then asks whether it should signal: the other way round here.
+        fence(Ordering::SeqCst);
+        if self.has_news() { turned.and(self.look(true)) } else { turned }
+    }
+
+    fn has_news(&mut self) -> bool {
+        !self.ring.completion().is_empty() || (self.tells_work && self.ring.submission().taskrun())
+    }
+
+    fn look(&mut self, mut signalled: bool) -> io::Result<()> {
         loop {
             self.reap();
             self.fill();
