@@ -112,6 +112,10 @@ impl<S: Driven> Home<S> {
     }
 
     async fn load(self: &Rc<Self>, shard: &Rc<Shard>) {
+        let _turn = S::homes(shard).turn_to_load().await;
+        if self.is_closed() {
+            return;
+        }
         let (log, topic, partition) = (self.partition.log(), S::TOPIC, self.id().partition);
         let started = shard.runtime().now();
         let mut state = S::empty(shard);

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use protocol::ErrorCode;
 use storage::LogId;
 use storage::runtime::LocalFuture;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Driven, Home};
 use crate::shard::Shard;
@@ -20,14 +21,19 @@ pub fn partition_for(key: &str, partitions: i32) -> i32 {
     hash.checked_abs().unwrap_or(0) % partitions.max(1)
 }
 
+/// Partitions of a topic that a core reads at a time. Read together, they would end together: late, each with a piece of its
+/// log in memory, and so much to do in turn that a message for the core waits for dozens of pieces.
+const LOADING_MAX: usize = 1;
+
 /// One core's partitions of an internal topic.
 pub struct Homes<S: Driven> {
     homes: RefCell<BTreeMap<LogId, Rc<Home<S>>>>,
+    loading: Semaphore,
 }
 
 impl<S: Driven> Default for Homes<S> {
     fn default() -> Homes<S> {
-        Homes { homes: RefCell::default() }
+        Homes { homes: RefCell::default(), loading: Semaphore::new(LOADING_MAX) }
     }
 }
 
@@ -45,6 +51,11 @@ impl<S: Driven> Homes<S> {
         let home = Home::open(shard, partition);
         self.homes.borrow_mut().insert(id, home.clone());
         Ok(home)
+    }
+
+    /// Completes when a partition may be read; the next one may when what this returns is dropped.
+    pub(super) async fn turn_to_load(&self) -> Option<SemaphorePermit<'_>> {
+        self.loading.acquire().await.ok()
     }
 
     /// A partition that has been asked for.

@@ -21,10 +21,12 @@ use crate::transactions::markers::Marker;
 use crate::transactions::state::Producer;
 
 const HOME: LogId = LogId { topic_id: Uuid([5; 16]), partition: 0 };
+const NEIGHBOR: LogId = LogId { partition: 1, ..HOME };
 
-/// A core with one `__consumer_offsets` partition.
+/// A core with two `__consumer_offsets` partitions, which are read in small pieces.
 async fn core(runtime: Runtime, create: bool) -> Rc<Shard> {
-    let config = BrokerConfig::new(Settings::default()).expect("the defaults are right");
+    let values = Values::from([("offsets.load.buffer.size".to_owned(), "1000".to_owned())]);
+    let config = BrokerConfig::new(Settings::fixed(values)).expect("valid settings");
     let directory = LogDirectory { id: Uuid([1; 16]), path: "data".into() };
     runtime.disk().create_directory_all(&directory.path).await.expect("created");
     runtime.disk().sync_directory("".as_ref()).await.expect("synced");
@@ -38,26 +40,30 @@ async fn core(runtime: Runtime, create: bool) -> Rc<Shard> {
     };
     let engine = Engine::open(runtime.clone(), options).await.expect("opened");
     let topic = topic_config(&Default::default(), &config.settings);
-    let spec = LogSpec {
-        id: HOME,
-        topic: OFFSETS_TOPIC.to_owned(),
-        directory: directory.id,
-        config: topic.log.clone(),
-        create,
-    };
-    let log = engine.open_log(spec).await.expect("the log opens");
+    let mut logs = Vec::new();
+    for id in [HOME, NEIGHBOR] {
+        let (name, config) = (OFFSETS_TOPIC.to_owned(), topic.log.clone());
+        let spec = LogSpec { id, topic: name, directory: directory.id, config, create };
+        logs.push(engine.open_log(spec).await.expect("the log opens"));
+    }
     engine.finish_recovery().await.expect("recovered");
-    let leadership = Leadership { is_leader: true, in_sync_replicas: 1, ..Default::default() };
-    let partition = Partition::new(OFFSETS_TOPIC.into(), log, leadership, &topic);
     let (shards, _) = ShardHandle::new(1);
     let shard = Shard::new(0, runtime, engine, crate::server::shared(config, vec![directory], shards));
-    shard.set_partition(HOME, Some(PartitionSlot::Online(Rc::new(partition))));
+    for (id, log) in [HOME, NEIGHBOR].into_iter().zip(logs) {
+        let leadership = Leadership { is_leader: true, in_sync_replicas: 1, ..Default::default() };
+        let partition = Partition::new(OFFSETS_TOPIC.into(), log, leadership, &topic);
+        shard.set_partition(id, Some(PartitionSlot::Online(Rc::new(partition))));
+    }
     shard
 }
 
 /// The groups of the partition, once they are loaded.
 async fn home(shard: &Rc<Shard>) -> Rc<GroupHome> {
-    let home = shard.groups().homes().home(shard, HOME).expect("ours");
+    home_of(shard, HOME).await
+}
+
+async fn home_of(shard: &Rc<Shard>, id: LogId) -> Rc<GroupHome> {
+    let home = shard.groups().homes().home(shard, id).expect("ours");
     while home.read(|_| ()) == Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS) {
         shard.runtime().sleep(Duration::from_millis(1)).await;
     }
@@ -172,6 +178,33 @@ fn what_was_acknowledged_is_there_after_a_power_cut_at_any_moment() {
             }
         });
     }
+}
+
+#[test]
+fn partitions_are_read_one_after_the_other() {
+    let simulation = Simulation::new(4);
+    let runtime = simulation.runtime();
+    simulation.run(async move {
+        let shard = core(runtime, true).await;
+        for (id, count) in [(HOME, 40), (NEIGHBOR, 1)] {
+            let home = home_of(&shard, id).await;
+            for offset in 0..count {
+                commit(&shard, &home, "g", offset).await.expect("durable");
+            }
+        }
+    });
+    let simulation = simulation.crash(CrashPolicy::LoseAll);
+    let runtime = simulation.runtime();
+    simulation.run(async move {
+        let shard = core(runtime, false).await;
+        let [first, next] = [HOME, NEIGHBOR].map(|id| shard.groups().homes().home(&shard, id).expect("ours"));
+        while next.read(|_| ()).is_err() {
+            let first_is_read = first.read(|_| ()).is_ok();
+            shard.runtime().yield_now().await;
+            assert!(first_is_read || next.read(|_| ()).is_err(), "the next one was not to be read yet");
+        }
+        assert_eq!((committed(&first, "g"), committed(&next, "g")), (Some(39), Some(0)));
+    });
 }
 
 #[test]
