@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import brokers, report, scenarios
+from bench import brokers, coordinators, report, scenarios  # noqa: F401 (coordinators adds its scenarios to the list)
 
 
 def arguments():

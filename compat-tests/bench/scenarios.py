@@ -190,6 +190,29 @@ def start(pair, options):
     return alternate(pair, options, run, lambda broker: create_topic(broker.bootstrap, "load", PARTITIONS))
 
 
+@scenario(
+    "start_10000",
+    "10,000 partitions, 1,000 of them with data: start to first ack, resident memory",
+    extent="{pairs} starts",
+    seconds_to_ack="<= 2 (ours)",
+    rss_mb="<= 200 (ours)",
+)
+def start_10000(pair, options):
+    def run(broker):
+        broker.stop()
+        took = seconds_to_ack(broker)
+        time.sleep(10)
+        return {"seconds_to_ack": took, "rss_mb": broker.rss_bytes() / 1e6}
+
+    def prepare(broker):
+        create_topic(broker.bootstrap, "load", 1)
+        for topic in range(10):
+            create_topic(broker.bootstrap, f"many-{topic}", 1000)
+        load(broker, "produce", "--topic", "many-0", "--partitions", "1000", "--total-mb", "10", "--seconds", "60", seconds=60)
+
+    return alternate(pair, options, run, prepare)
+
+
 @scenario("restart_2gb", "start to first ack after kill -9 with 2 GB of data", extent="{pairs} starts", seconds_to_ack="<= 1 (ours)")
 def restart_2gb(pair, options):
     def run(broker):
