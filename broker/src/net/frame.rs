@@ -156,11 +156,8 @@ impl FrameReader {
     /// Memory of its own for the beginning of a frame, where the last one was large: all of it then fits, with room to
     /// spare, so that a read that leaves some says that the socket is empty; or little of it has to be copied.
     fn expected_bytes(&self) -> Option<usize> {
-        match self.last_frame_bytes {
-            ..=READ_BYTES => None,
-            ..EXPECTED_BYTES_MAX => Some(EXPECTED_BYTES_MAX),
-            _ => Some(HEAD_BYTES),
-        }
+        let is_large = self.last_frame_bytes > READ_BYTES;
+        is_large.then_some(if self.last_frame_bytes < EXPECTED_BYTES_MAX { EXPECTED_BYTES_MAX } else { HEAD_BYTES })
     }
 
     /// Lets go of the buffer while nothing of a frame is in it: what comes next may take a while.
