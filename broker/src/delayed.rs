@@ -46,7 +46,13 @@ impl Gathering {
         self.over.is_closed()
     }
 
-    async fn wait(&self) {
+    /// Whether some bytes are waited for, still.
+    pub fn waits(&self) -> bool {
+        self.bytes_min > 0 && !self.is_over()
+    }
+
+    /// Completes when the wait is over.
+    pub async fn over(&self) {
         // There are no permits: this only ever fails, when the semaphore is closed.
         let _ = self.over.acquire().await;
     }
@@ -66,7 +72,7 @@ pub async fn wait(gathering: &Gathering, progress: &Rc<Notify>, runtime: &Runtim
     let expiry = runtime.sleep_until(deadline);
     tokio::select! {
         biased;
-        () = gathering.wait() => Woken::Over,
+        () = gathering.over() => Woken::Over,
         () = progress.notified() => Woken::Progress,
         () = expiry => {
             gathering.finish();

@@ -31,6 +31,7 @@ pub mod open_files;
 pub mod partition;
 pub mod producer_ids;
 pub mod quotas;
+pub mod read_everywhere;
 pub mod read_partitions;
 pub mod ready;
 pub mod server;

@@ -53,10 +53,11 @@ struct Pass {
 
 /// Reads until there is enough, an error, or no time left.
 pub async fn read_partitions(
-    shard: &Shard,
+    shard: Rc<Shard>,
     readings: Vec<Reading>,
     terms: ReadingTerms,
 ) -> Vec<(usize, PartitionRead)> {
+    let shard = &*shard;
     let progress = Rc::new(Notify::new());
     let mut contributed = 0;
     loop {
@@ -78,11 +79,18 @@ pub async fn read_partitions(
     }
 }
 
+/// A fetch that ended without these partitions, in their counters.
+pub fn count_requests(shard: &Shard, readings: &[Reading]) {
+    for partition in readings.iter().filter_map(|reading| shard.partition(reading.id)) {
+        partition.traffic().count(Flow::FetchRequests, 1);
+    }
+}
+
 /// The rows of the pass that is answered, in the partitions' counters.
 fn counted(shard: &Shard, readings: &[Reading], pass: Pass) -> Vec<(usize, PartitionRead)> {
+    count_requests(shard, readings);
     for (reading, (_, read)) in readings.iter().zip(&pass.rows) {
         let Some(partition) = shard.partition(reading.id) else { continue };
-        partition.traffic().count(Flow::FetchRequests, 1);
         partition.traffic().count(Flow::FailedFetchRequests, usize::from(read.error_code.is_error()));
         partition.traffic().count(Flow::BytesOut, read.records.iter().map(Bytes::len).sum());
     }

@@ -184,6 +184,7 @@ pub fn shared(config: BrokerConfig, directories: Vec<LogDirectory>, shards: Shar
         directories: directories.into(),
         net,
         shards,
+        visible: Arc::default(),
     }
 }
 
@@ -205,7 +206,6 @@ fn start_cores(
             let name = runtime.backend();
             match Engine::open(runtime.clone(), options).await {
                 Ok(engine) => {
-                    engine.tell(mailbox.turns());
                     let shard = Shard::new(core, runtime, engine, shared);
                     // The starter waits for it.
                     let _ = opened.send(Ok(name));

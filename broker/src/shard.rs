@@ -31,6 +31,7 @@ use crate::net::open::OpenConnections;
 use crate::partition::Partition;
 use crate::producer_ids::ProducerIds;
 use crate::quotas::QuotaCounters;
+use crate::read_everywhere::VisiblePartitions;
 use crate::transactions::TransactionHomes;
 
 pub use mailbox::{Mailbox, ShardClosed, ShardHandle, core_of};
@@ -75,6 +76,8 @@ pub struct Shared {
     pub net: NetShared,
     /// The mailboxes of all cores.
     pub shards: ShardHandle,
+    /// How far partitions can be read.
+    pub visible: Arc<VisiblePartitions>,
 }
 
 /// A partition the metadata gives to this core.
@@ -203,6 +206,11 @@ impl Shard {
         &self.shared.net
     }
 
+    /// How far the partitions of all cores can be read.
+    pub fn visible(&self) -> &VisiblePartitions {
+        &self.shared.visible
+    }
+
     /// The connections this core serves.
     pub fn connections(&self) -> &Rc<OpenConnections> {
         &self.connections
@@ -287,6 +295,11 @@ impl Shard {
 
     /// Adds, replaces or removes a partition.
     pub(crate) fn set_partition(&self, id: LogId, slot: Option<PartitionSlot>) {
+        let visible = match &slot {
+            Some(PartitionSlot::Online(partition)) => Some(partition.log().visible_offsets().clone()),
+            Some(PartitionSlot::Offline) | None => None,
+        };
+        self.shared.visible.set(id, visible);
         let mut partitions = self.partitions.borrow_mut();
         let before = match slot {
             Some(slot) => partitions.insert(id, slot),
@@ -398,6 +411,7 @@ impl Shard {
 
     /// Serves this core's mailbox until [`Shard::stop`].
     pub async fn serve(self: Rc<Self>, mailbox: Mailbox) {
+        self.engine.tell(mailbox.turns());
         loop {
             let job = tokio::select! {
                 biased;

@@ -87,6 +87,26 @@ fn a_fetch_waits_for_data_on_whichever_core() {
 }
 
 #[test]
+fn a_fetch_at_the_end_is_answered_when_its_time_is_over_whichever_core_it_waits_for() {
+    let broker = Broker::start(&["num.partitions=2"]);
+    let mut client = broker.client_with_topic("quiet");
+    for records in 1..4 {
+        for partition in 0..2 {
+            client.produce("quiet", partition, batch(&[b"new"]));
+            let read = |client: &mut Client, offset| {
+                let data = client.fetch(&fetch("quiet", partition, offset, 30));
+                let offsets = (data.high_watermark, data.last_stable_offset, data.log_start_offset);
+                (data.error_code, offsets, record_bytes(&data).is_empty())
+            };
+            let offsets = (records, records, 0);
+            assert_eq!(read(&mut client, records - 1), (ErrorCode::NONE, offsets, false));
+            assert_eq!(read(&mut client, records), (ErrorCode::NONE, offsets, true));
+            assert_eq!(read(&mut client, records + 1), (ErrorCode::OFFSET_OUT_OF_RANGE, offsets, true));
+        }
+    }
+}
+
+#[test]
 fn the_first_batch_comes_whole_and_others_only_if_they_fit() {
     let broker = Broker::start(&[]);
     let mut client = broker.client_with_topic("sized");

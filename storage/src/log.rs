@@ -8,12 +8,14 @@ pub(crate) mod read;
 pub(crate) mod report;
 mod segment_writer;
 pub(crate) mod state;
+mod visible;
 pub(crate) mod write_back;
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use protocol::records::Compression;
@@ -27,6 +29,7 @@ use crate::tail::Tail;
 use crate::volume::Volume;
 use crate::wal::Committed;
 use state::State;
+pub use visible::VisibleOffsets;
 
 /// A topic's settings as they apply to the log; names, units and defaults are Kafka's (LogConfig.java).
 #[derive(Debug, Clone, PartialEq)]
@@ -243,6 +246,7 @@ pub struct Log {
     stable: Cell<i64>,
     high: Cell<i64>,
     end: Cell<i64>,
+    visible: Arc<VisibleOffsets>,
     closed: Cell<bool>,
     waiters: RefCell<Vec<Weak<Notify>>>,
     state: RefCell<State>,
@@ -263,6 +267,7 @@ impl Log {
             stable: Cell::new(stable),
             high: Cell::new(end),
             end: Cell::new(end),
+            visible: Arc::new(VisibleOffsets::new(start, stable, end)),
             closed: Cell::new(false),
             waiters: RefCell::default(),
             state: RefCell::new(state),
@@ -326,6 +331,11 @@ impl Log {
         self.state.borrow_mut().config = config;
     }
 
+    /// How far it can be read, for other threads.
+    pub fn visible_offsets(&self) -> &Arc<VisibleOffsets> {
+        &self.visible
+    }
+
     /// Registers `waiter`, to be woken once when the high watermark or last stable offset moves or the log closes.
     pub fn wait_for_progress(&self, waiter: &Rc<Notify>) {
         let mut waiters = self.waiters.borrow_mut();
@@ -346,6 +356,9 @@ impl Log {
         assert!(start >= self.start.get() && high >= self.high.get() && end >= self.end.get(), "offsets never go back");
         assert!(start <= stable && stable <= high && high <= end, "{start} <= {stable} <= {high} <= {end}");
         let visible = high != self.high.get() || stable != self.stable.get();
+        if visible || start != self.start.get() {
+            self.visible.set(start, stable, high);
+        }
         self.start.set(start);
         self.stable.set(stable);
         self.high.set(high);

@@ -15,7 +15,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use protocol::ErrorCode;
 use protocol::messages::fetch::{
     FetchTopic, FetchableTopicResponse, ForgottenTopic, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
@@ -30,7 +29,8 @@ use crate::handlers::leaders::{self, LeaderEndpoint};
 use crate::metadata::{MetadataImage, TopicImage};
 use crate::partition::PartitionRead;
 use crate::quotas::{self, limits::QuotaKind};
-use crate::read_partitions::{Reading, ReadingTerms, read_partitions};
+use crate::read_everywhere::read_everywhere;
+use crate::read_partitions::{Reading, ReadingTerms};
 
 /// Replica id of a client that is no broker.
 const CONSUMER: i32 = -1;
@@ -54,7 +54,7 @@ pub async fn handle(context: &RequestContext, mut request: FetchRequest) -> Fetc
         }
     }
     let any_failed = rows.iter().any(Option::is_some);
-    for (row, read) in read_everywhere(context, &request, by_core, any_failed).await {
+    for (row, read) in read(context, &request, by_core, any_failed).await {
         rows[row] = Some(partition_data(wanted[row].key.1, read, &request, context.api_version));
     }
     limit(&mut rows, max_bytes(context, &request));
@@ -152,8 +152,8 @@ fn max_bytes(context: &RequestContext, request: &FetchRequest) -> usize {
     asked.min(context.shard.config().fetch_bytes_max).min(quotas::fetch_bytes_max(context))
 }
 
-/// Sends each core its part, all at once.
-async fn read_everywhere(
+/// Each core its part, all at once.
+async fn read(
     context: &RequestContext,
     request: &FetchRequest,
     by_core: BTreeMap<usize, Vec<Reading>>,
@@ -169,31 +169,9 @@ async fn read_everywhere(
         is_committed_only: request.isolation_level == READ_COMMITTED,
         bytes_max: bytes_max.div_ceil(by_core.len().max(1)),
         deadline: context.received.plus(wait),
-        gathering: gathering.clone(),
+        gathering,
     };
-    let sent = by_core.into_iter().map(|(core, readings)| {
-        let terms = terms.clone();
-        let rows: Vec<usize> = readings.iter().map(|reading| reading.row).collect();
-        let reads = context.shard.run_on(core, move |shard| {
-            let shard = shard.clone();
-            Box::pin(async move { read_partitions(&shard, readings, terms).await })
-        });
-        async move {
-            let closed = PartitionRead::failed(ErrorCode::NOT_LEADER_OR_FOLLOWER);
-            reads.await.unwrap_or_else(|_| rows.iter().map(|&row| (row, closed.clone())).collect())
-        }
-    });
-    let mut all = std::pin::pin!(join_all(sent));
-    let reads = tokio::select! {
-        biased;
-        reads = &mut all => reads,
-        // Nobody waits any more: have the cores answer with what they have.
-        () = context.connection.closed.wait() => {
-            gathering.finish();
-            all.await
-        }
-    };
-    reads.into_iter().flatten().collect()
+    read_everywhere(context, by_core, terms).await
 }
 
 fn failed(partition_index: i32, error_code: ErrorCode) -> PartitionData {

@@ -38,6 +38,9 @@ pub(super) type Job = Box<dyn FnOnce(&Rc<Shard>) -> LocalFuture<()> + Send>;
 /// commit under way.
 const PATIENT_BYTES_MAX: usize = 32 << 10;
 
+/// What a message that was left counts: many of them wake the core, too.
+const LEFT_BYTES: usize = 256;
+
 /// The mailboxes of all cores; cheap to clone and `Send`.
 ///
 /// A mailbox has no bound of its own: each message belongs to a request whose sender waits, and requests are bounded
@@ -109,9 +112,17 @@ impl Sender {
     }
 
     fn send_patiently(&self, job: Job, bytes: usize) -> bool {
+        let is_sent = self.leave(job, bytes);
+        if !self.owner.turns.are_due() {
+            self.owner.turns.wake();
+        }
+        is_sent
+    }
+
+    /// Wakes the core only for the many bytes that were left with it meanwhile.
+    fn leave(&self, job: Job, bytes: usize) -> bool {
         let is_sent = self.jobs.send(job).is_ok();
-        let patient_bytes = self.owner.patient_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if patient_bytes >= PATIENT_BYTES_MAX || !self.owner.turns.are_due() {
+        if self.owner.patient_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes >= PATIENT_BYTES_MAX {
             self.owner.turns.wake();
         }
         is_sent
@@ -155,6 +166,17 @@ impl ShardHandle {
     {
         let (job, answer) = answered(job);
         reply(self.mailboxes[core].send_patiently(job, bytes), answer)
+    }
+
+    /// [`ShardHandle::run_on`] for what need not begin before the core looks into its mailbox for another reason: before its
+    /// next commit, when [`ShardHandle::wake`] asks it to, or after a second.
+    pub fn leave_on<R, J>(&self, core: usize, job: J) -> impl Future<Output = Result<R, ShardClosed>> + use<R, J>
+    where
+        R: Send + 'static,
+        J: FnOnce(&Rc<Shard>) -> LocalFuture<R> + Send + 'static,
+    {
+        let (job, answer) = answered(job);
+        reply(self.mailboxes[core].leave(job, LEFT_BYTES), answer)
     }
 
     /// Lets `core` look into its mailbox, in case the commit that patient messages wait for takes very long.
@@ -244,6 +266,14 @@ mod tests {
         sender.send_patiently(job(), 100);
         sender.send(job());
         assert_eq!((wakes(), jobs()), (1, 2), "other messages do not wait, and overtake nothing");
+
+        sender.leave(job(), 1);
+        turns.come_to_rest();
+        assert_eq!((wakes(), jobs()), (1, 1));
+        sender.leave(job(), 1);
+        assert_eq!(wakes(), 0, "what is left does not wake a core at rest, either");
+        turns.leave_rest();
+        assert_eq!(jobs(), 1);
 
         sender.send_patiently(job(), PATIENT_BYTES_MAX / 2);
         assert_eq!(wakes(), 0);
