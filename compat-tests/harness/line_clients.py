@@ -126,8 +126,8 @@ def kafka_python_consume(bootstrap: str, topic: str, count: int) -> list[bytes]:
     return found
 
 
-def java_command() -> list[str]:
-    return jvm.command("Main", [], heap="512m", extra=(paths.CACHE / "java" / "classes",))
+def java_command(heap: str = "512m") -> list[str]:
+    return jvm.command("Main", [], heap=heap, extra=(paths.CACHE / "java" / "classes",))
 
 
 def rdkafka_binary() -> Path:
