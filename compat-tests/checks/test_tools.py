@@ -159,3 +159,25 @@ def test_groups_command_lists_types(run, topic, name):
 
 def test_cluster_tool(broker):
     assert re.search(r"Cluster ID: \S{22}", tool("ClusterTool", "cluster-id", "--bootstrap-server", broker.bootstrap))
+
+
+def reports(printed: str, name: str) -> list[dict]:
+    """The JSON lines of that name that a verifiable client printed."""
+    return [line for line in map(json.loads, filter(lambda text: text.startswith("{"), printed.splitlines())) if line.get("name") == name]
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_verifiable_producer_and_consumer(run, topic, name, protocol):
+    wanted = topic(partitions=2)
+    printed = run("VerifiableProducer", "--topic", wanted, "--max-messages", "500", "--acks", "-1", "--value-prefix", "7")
+    sent = reports(printed, "producer_send_success")
+    assert sorted(int(record["value"].removeprefix("7.")) for record in sent) == list(range(500))
+    assert len({(record["partition"], record["offset"]) for record in sent}) == 500
+    assert reports(printed, "producer_send_error") == []
+    (totals,) = reports(printed, "tool_data")
+    assert (totals["sent"], totals["acked"]) == (500, 500)
+    printed = run("VerifiableConsumer", "--topic", wanted, "--group-id", name, "--group-protocol", protocol, "--max-messages", "500", "--verbose")
+    found = reports(printed, "record_data")
+    assert sorted((r["partition"], r["offset"], r["value"]) for r in found) == sorted((r["partition"], r["offset"], r["value"]) for r in sent)
+    assert sum(said["count"] for said in reports(printed, "records_consumed")) == 500
+    assert [p for said in reports(printed, "offsets_committed") for p in said["offsets"]] and all(said["success"] for said in reports(printed, "offsets_committed"))

@@ -207,6 +207,32 @@ def test_kafka_transactions_aborts(broker, topic, name):
     assert values(broker, wanted, 0) == []
 
 
+def test_kafka_transactions_ends_one_by_its_id(broker, topic, name):
+    wanted = topic()
+    writer = producer(broker, name)
+    writer.begin_transaction()
+    writer.produce(wanted, b"open")
+    writer.flush(20)
+    tool("TransactionsCommand", "--bootstrap-server", broker.bootstrap, "forceTerminateTransaction", "--transactionalId", name)
+    wait_until(lambda: ends(broker, wanted) == (2, 2), 20, "the transaction is aborted")
+    with pytest.raises(KafkaException):
+        writer.commit_transaction(30)
+    assert values(broker, wanted, 0) == []
+
+
+def test_kafka_transactions_finds_none_that_hang(broker, topic, name):
+    """An open transaction that its coordinator knows of does not hang, however long it takes."""
+    wanted = topic()
+    writer = producer(broker, name)
+    writer.begin_transaction()
+    writer.produce(wanted, b"open")
+    writer.flush(20)
+    asked = ["--topic", wanted, "--max-transaction-timeout", "0"]
+    found = tool("TransactionsCommand", "--bootstrap-server", broker.bootstrap, "find-hanging", *asked)
+    assert [line for line in found.splitlines() if wanted in line] == [], found
+    writer.commit_transaction(30)
+
+
 @pytest.mark.campaign
 def test_the_bank_keeps_its_money(own_broker, full):
     """Clients move money over 8 partitions in transactions while the broker is killed: every total is the same."""
