@@ -163,4 +163,6 @@ def test_mirror_maker_mirrors(own_broker, tmp_path, ended, name):
     wait_until(at_the_end, 90, f"the group has its place near {ends}", pause=0.5)
     produce(here.bootstrap, name, range(3600, 3630))
     assert sum(map(len, read(there.bootstrap, mirrored, 3630))) == 3630
+    # It also asked for access rules: that there are none is no failure.
+    assert "UnsupportedVersion" not in worker.log_path.read_text()
     assert sorted(group_reads(there.bootstrap, group, mirrored, 30)) == sorted(f"v{n}".encode() for n in range(3600, 3630))

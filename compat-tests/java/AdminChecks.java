@@ -20,6 +20,11 @@ import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.acl.AccessControlEntry;
+import org.apache.kafka.common.acl.AclBinding;
+import org.apache.kafka.common.acl.AclBindingFilter;
+import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.GroupIdNotFoundException;
 import org.apache.kafka.common.errors.InvalidConfigurationException;
@@ -27,8 +32,12 @@ import org.apache.kafka.common.errors.InvalidPartitionsException;
 import org.apache.kafka.common.errors.InvalidReplicationFactorException;
 import org.apache.kafka.common.errors.InvalidTopicException;
 import org.apache.kafka.common.errors.OffsetOutOfRangeException;
+import org.apache.kafka.common.errors.SecurityDisabledException;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.common.resource.PatternType;
+import org.apache.kafka.common.resource.ResourcePattern;
+import org.apache.kafka.common.resource.ResourceType;
 
 /** The Java Admin client: create, describe, alter, delete; and the exact error for what cannot be done. */
 final class AdminChecks {
@@ -53,6 +62,7 @@ final class AdminChecks {
         put(checks, "admin_lists_offsets", this::listsOffsets);
         put(checks, "admin_describes_alters_and_deletes_groups", this::groups);
         put(checks, "admin_removes_members", this::removesMembers);
+        put(checks, "admin_learns_that_nothing_is_authorized", this::noAuthorizer);
     }
 
     private void put(Map<String, Checks.Check> checks, String name, Checks.Check check) {
@@ -252,5 +262,21 @@ final class AdminChecks {
             admin.removeMembersFromConsumerGroup(group, new org.apache.kafka.clients.admin.RemoveMembersFromConsumerGroupOptions(gone)).all().get();
             Checks.equal(0, admin.describeConsumerGroups(List.of(group)).all().get().get(group).members().size(), "members left");
         }
+    }
+
+    private void noAuthorizer() throws Exception {
+        AclBinding rule = new AclBinding(
+            new ResourcePattern(ResourceType.TOPIC, prefix + "acls", PatternType.LITERAL),
+            new AccessControlEntry("User:somebody", "*", AclOperation.READ, AclPermissionType.ALLOW));
+        Map<String, Checks.Check> asked = Map.of(
+            "No Authorizer is configured on the broker", () -> admin.describeAcls(AclBindingFilter.ANY).values().get(),
+            "No Authorizer is configured.", () -> admin.createAcls(List.of(rule)).all().get());
+        asked.forEach((said, ask) -> {
+            Throwable refused = Checks.failure(ask);
+            Checks.that(refused instanceof SecurityDisabledException, "security is disabled, not " + refused);
+            Checks.equal(said, refused.getMessage(), "the message");
+        });
+        Throwable refused = Checks.failure(() -> admin.deleteAcls(List.of(AclBindingFilter.ANY)).all().get());
+        Checks.that(refused instanceof SecurityDisabledException, "security is disabled, not " + refused);
     }
 }
