@@ -1,5 +1,6 @@
-"""Starting: quick, with a Kafka properties file, and with one clear sentence when it cannot be."""
+"""Starting: by `cargo run`, quick, with a Kafka properties file, and with one clear sentence when it cannot be."""
 
+import json
 import os
 import shutil
 import socket
@@ -32,6 +33,14 @@ def overrides(directory, **more: str) -> list[str]:
 
 def snapshot(directory) -> dict:
     return {str(p): p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()}
+
+
+def test_cargo_run_means_the_broker():
+    # The first command of the README; with a second program to choose from, cargo runs none.
+    asked = ["cargo", "metadata", "--no-deps", "--offline", "--format-version", "1"]
+    workspace = json.loads(subprocess.run(asked, cwd=paths.REPOSITORY, capture_output=True, check=True, timeout=60).stdout)
+    ran = [p for p in workspace["packages"] if p["id"] in workspace["workspace_default_members"]]
+    assert [t["name"] for p in ran for t in p["targets"] if "bin" in t["kind"]] == ["msgloop"]
 
 
 def test_help_and_version():
