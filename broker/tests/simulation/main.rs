@@ -1,7 +1,8 @@
-//! A whole broker on a simulated machine whose power is cut: what clients were told stays true.
+//! A whole broker on a simulated machine: what clients were told stays true when the power is cut, and nobody waits for a clock.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod fetches;
 mod machine;
 #[path = "../support/mod.rs"]
 mod support;
