@@ -24,6 +24,8 @@ ADMIN_SECONDS = 20
 RUNNING_SECONDS = 240
 # What is fed before a kill takes longer than a commit interval.
 SLICES, SLICE_SECONDS = 20, 0.2
+# How long to look for an open transaction: longer than the tasks of an instance just killed wait for their next owner.
+OPEN_SECONDS = 60
 # A transaction left open by an application that never comes back ends by this timeout.
 TRANSACTION_MS = 10_000
 SETTINGS = {
@@ -198,10 +200,11 @@ def feed_and_kill(app: StreamsApp, topics: Topics, records: list) -> None:
     """Feeds a running application bit by bit, and kills it in the second half of it while the output has records of which nobody
     has said whether they count; the rest is fed to a dead one."""
     app.wait_running()
-    slices = parts(records, SLICES)
+    slices, deadline = parts(records, SLICES), time.monotonic() + OPEN_SECONDS
     while len(slices) > SLICES // 2 or topics.open_records() == 0:
-        assert slices, f"no transaction was seen open\n{app.tail()}"
-        topics.feed(slices.pop(0))
+        assert time.monotonic() < deadline, f"no transaction was seen open\n{app.tail()}"
+        if slices:
+            topics.feed(slices.pop(0))
         time.sleep(SLICE_SECONDS)
     app.kill()
     for rest in slices:
