@@ -175,12 +175,18 @@ def test_transactions_outlive_a_kill(own_broker):
     assert sorted(map(int, found)) == list(range(20))
 
 
-def test_kafka_transactions_lists_and_describes(broker, topic, name):
-    wanted = topic()
+def with_open_transaction(broker, topic: str, name: str):
+    """A producer whose transaction holds one record."""
     writer = producer(broker, name)
     writer.begin_transaction()
-    writer.produce(wanted, b"open")
+    writer.produce(topic, b"open")
     writer.flush(20)
+    return writer
+
+
+def test_kafka_transactions_lists_and_describes(broker, topic, name):
+    wanted = topic()
+    writer = with_open_transaction(broker, wanted, name)
 
     def run(*arguments: str) -> str:
         return tool("TransactionsCommand", "--bootstrap-server", broker.bootstrap, *arguments)
@@ -197,10 +203,7 @@ def test_kafka_transactions_lists_and_describes(broker, topic, name):
 
 def test_kafka_transactions_aborts(broker, topic, name):
     wanted = topic()
-    writer = producer(broker, name)
-    writer.begin_transaction()
-    writer.produce(wanted, b"open")
-    writer.flush(20)
+    writer = with_open_transaction(broker, wanted, name)
     assert ends(broker, wanted) == (1, 0)
     tool("TransactionsCommand", "--bootstrap-server", broker.bootstrap, "abort", "--topic", wanted, "--partition", "0", "--start-offset", "0")
     assert ends(broker, wanted) == (2, 2)
@@ -209,10 +212,7 @@ def test_kafka_transactions_aborts(broker, topic, name):
 
 def test_kafka_transactions_ends_one_by_its_id(broker, topic, name):
     wanted = topic()
-    writer = producer(broker, name)
-    writer.begin_transaction()
-    writer.produce(wanted, b"open")
-    writer.flush(20)
+    writer = with_open_transaction(broker, wanted, name)
     tool("TransactionsCommand", "--bootstrap-server", broker.bootstrap, "forceTerminateTransaction", "--transactionalId", name)
     wait_until(lambda: ends(broker, wanted) == (2, 2), 20, "the transaction is aborted")
     with pytest.raises(KafkaException):
@@ -223,10 +223,7 @@ def test_kafka_transactions_ends_one_by_its_id(broker, topic, name):
 def test_kafka_transactions_finds_none_that_hang(broker, topic, name):
     """An open transaction that its coordinator knows of does not hang, however long it takes."""
     wanted = topic()
-    writer = producer(broker, name)
-    writer.begin_transaction()
-    writer.produce(wanted, b"open")
-    writer.flush(20)
+    writer = with_open_transaction(broker, wanted, name)
     asked = ["--topic", wanted, "--max-transaction-timeout", "0"]
     found = tool("TransactionsCommand", "--bootstrap-server", broker.bootstrap, "find-hanging", *asked)
     assert [line for line in found.splitlines() if wanted in line] == [], found
