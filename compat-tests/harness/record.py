@@ -13,8 +13,8 @@ from pathlib import Path
 
 HEAD = """# Compatibility
 
-Written by `compat-tests/run --all`, not by hand. Every check is first run against Apache Kafka 4.3.1 (`compat-tests/run --against kafka`), so that
-a wrong check shows itself. What a check does stands at the head of its file in `compat-tests/checks`.
+Written by `compat-tests/run --all`, not by hand. Checks that are not of msgloop alone run against Apache Kafka 4.3.1 as well
+(`compat-tests/run --against kafka`), so that a wrong check shows itself. What a check does stands at the head of its file in `compat-tests/checks`.
 """
 
 
