@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::thread::CpuSet;
-use tokio::task::LocalSet;
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use super::backend::{self, Backend, BackendError};
 use super::background::lower_priority;
@@ -53,7 +53,7 @@ where
             options.cpu.inspect(|cpu| pin_to(*cpu));
             // The starter waits for it.
             let _ = opened.send(Ok(()));
-            core.local.block_on(&core.tokio, main(core.runtime.clone()));
+            core.run(main(core.runtime.clone()));
         };
         match Core::open(options.core, options.backend) {
             Ok(core) => run(&core),
@@ -78,30 +78,35 @@ where
     F: Future<Output = T>,
 {
     let core = Core::open(0, backend)?;
-    Ok(core.local.block_on(&core.tokio, main(core.runtime.clone())))
+    Ok(core.tokio.block_on(main(core.runtime.clone())))
 }
 
-/// A core's parts in the order of their end: tasks, then the disk with what is in flight, then tokio.
+/// A core's parts in the order of their end: tokio with all tasks, then the disk with what is in flight.
 struct Core {
-    local: LocalSet,
+    /// Not a `LocalSet`: there every wake-up would run the main task, and each wake-up of that one look for events once
+    /// more, with a call of the system.
+    tokio: LocalRuntime,
     runtime: Runtime,
-    tokio: tokio::runtime::Runtime,
 }
 
 impl Core {
     fn open(number: usize, backend: Backend) -> Result<Core, BackendError> {
-        let tokio = tokio::runtime::Builder::new_current_thread()
+        let tokio = Builder::new_current_thread()
             .enable_all()
-            .build()
+            .build_local(LocalOptions::default())
             .map_err(|error| BackendError { backend, reason: error.to_string() })?;
-        let local = LocalSet::new();
         let (disk, backend) = {
             let _tokio = tokio.enter();
-            let _local = local.enter();
             backend::open(backend, number)?
         };
         let runtime = Runtime::new(Rc::new(NativePlatform { disk, backend, number, aside: OnceCell::new() }));
-        Ok(Core { local, runtime, tokio })
+        Ok(Core { tokio, runtime })
+    }
+
+    /// Runs `main` as a task like any other: woken by one of its core, it waits its turn and costs no call of the system.
+    fn run(&self, main: impl Future<Output = ()> + 'static) {
+        // A panic on a core ends the process.
+        let _ = self.tokio.block_on(self.tokio.spawn_local(main));
     }
 }
 

@@ -36,7 +36,7 @@ const RING_ENTRIES: u32 = 256;
 const SAFETY_TICK: Duration = Duration::from_millis(250);
 
 /// A disk on a ring of its own: the probe is making the ring, registering the eventfd and sending a NOP round. Within a
-/// core's tokio runtime and LocalSet.
+/// core's tokio runtime.
 pub(super) fn disk(core: usize) -> io::Result<Box<dyn Disk>> {
     Ok(Box::new(NativeDisk::new(RingTransfer::start()?, FileThread::start(&format!("core-{core}-files"))?)))
 }
