@@ -1,6 +1,7 @@
 //! Group commit: while one commit is on its way to the disk the next gathers.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use super::turns::Turns;
 use crate::error::StorageError;
 use crate::health::Health;
 use crate::memory::Memory;
-use crate::runtime::{Durability, Lane, Runtime};
+use crate::runtime::{Durability, Lane, LocalFuture, Monotonic, Runtime};
 use crate::statistics::WalStatistics;
 
 /// The most that one write hands to the disk; a larger group takes several.
@@ -49,6 +50,8 @@ pub struct Wal {
     enough: Notify,
     is_gathering: Cell<bool>,
     closing: Cell<bool>,
+    /// Of an idle moment, perhaps an earlier one: see [`Wal::is_idle_until`].
+    timer: RefCell<Option<LocalFuture<()>>>,
     pace: RefCell<Pace>,
     turns: OnceCell<Arc<Turns>>,
     is_at_rest: Cell<bool>,
@@ -82,6 +85,7 @@ impl Wal {
             enough: Notify::new(),
             is_gathering: Cell::new(false),
             closing: Cell::new(false),
+            timer: RefCell::default(),
             pace: RefCell::default(),
             turns: OnceCell::new(),
             is_at_rest: Cell::new(true),
@@ -237,12 +241,31 @@ impl Wal {
             }
             if self.watermark.get() == self.durable.get() {
                 self.wake.notified().await;
-            } else if self.runtime.timeout(WATERMARK_DELAY, self.wake.notified()).await.is_none() {
+            } else if self.is_idle_until(self.runtime.now().plus(WATERMARK_DELAY)).await {
                 self.building.borrow_mut().force(self);
             }
         }
         self.set_rest(false);
         true
+    }
+
+    /// Waits for an append; `true` when none came before `due`. The timer is left running for the next idle moment, which
+    /// sets it anew when it is up too early: to set one for each commit, the first of all to be due as often as not, has
+    /// the core's reactor wake itself.
+    async fn is_idle_until(&self, due: Monotonic) -> bool {
+        let mut woken = pin!(self.wake.notified());
+        loop {
+            let timer = self.timer.take();
+            let mut timer = timer.unwrap_or_else(|| self.runtime.sleep_until(due));
+            tokio::select! {
+                biased;
+                () = &mut woken => {
+                    self.timer.replace(Some(timer));
+                    return false;
+                }
+                () = &mut timer => if self.runtime.now() >= due { return true },
+            }
+        }
     }
 
     fn set_rest(&self, is_at_rest: bool) {
