@@ -46,6 +46,9 @@ fuzz_target!(|data: &[u8]| {
         let end = start.saturating_add(header.payload_bytes as usize).min(bytes.len());
         let mut payload = bytes.slice(start..end);
         while let Some((fragment, piece)) = Fragment::take(&mut payload) {
+            if fragment.filler {
+                continue;
+            }
             if fragment.first {
                 parts.clear();
             }

@@ -6,6 +6,7 @@ mod delete;
 mod lookup;
 pub(crate) mod read;
 pub(crate) mod report;
+mod rope;
 mod segment_writer;
 pub(crate) mod state;
 mod visible;

@@ -132,7 +132,8 @@ impl Log {
         let last_crc = before_checked.last_chunk().map(|crc| u32::from_be_bytes(*crc));
         let header = append_header(self.id, base_offset);
         let token = this.as_ref().map(|this| (this, next_offset));
-        let wal_position = self.volume.wal.append(&header, Body { parts: &parts, last_crc }, Some(&memory), token);
+        let body = Body { parts: &parts, last_crc, position: Some(position) };
+        let wal_position = self.volume.wal.append(&header, body, Some(&memory), token);
         self.volume.note_append(&self.this, next_offset);
         let mut state = self.state.borrow_mut();
         let now = self.volume.runtime.now();

@@ -3,11 +3,12 @@
 use std::io;
 use std::rc::Rc;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::Log;
+use super::rope::Rope;
 use crate::ids::Offset;
-use crate::memory::{CHUNK_BYTES, aligned_zeros};
+use crate::memory::aligned_zeros;
 use crate::runtime::{BLOCK_BYTES, Durability, File, Lane, OpenOptions};
 use crate::segment::{
     CHECKSUM_HEADER_BYTES, ChecksumHeader, FileKind, IndexDigest, IndexStatement, checksum_position, encode_checksums,
@@ -16,6 +17,8 @@ use crate::segment::{
 use crate::segment_file::Segment;
 use crate::segment_index::write_header;
 
+/// The most that one write hands to the disk: commits wait behind it.
+const WRITE_BYTES_MAX: usize = 4 << 20;
 /// So much of a log may be without index entries in files: what a start reads of each partition that was written to.
 const INDEX_LAG_BYTES: u64 = 8 << 20;
 
@@ -24,18 +27,20 @@ impl Log {
     pub(super) async fn write_blocks(self: &Rc<Log>, rope: &mut Rope, position: u64, length: usize) -> io::Result<()> {
         let file = self.writable().await?;
         let disk = self.volume.runtime.disk();
-        // One call, and one hand-over to a kernel thread, instead of two.
-        let at_once = length <= CHUNK_BYTES;
-        let durability = if at_once { Durability::Durable } else { Durability::Buffered };
         let mut done = 0;
+        let mut at_once = false;
         while done < length {
-            // A chunk of the pool is the aligned copy: fresh memory costs more than the copy.
+            // A chunk of the pool for what has to be copied: fresh memory costs more than the copy.
             let mut chunk = self.volume.memory.take_chunk();
-            let part = rope.take(CHUNK_BYTES.min(length - done), chunk.split_off(0)).freeze();
+            let blocks = rope.take_blocks(WRITE_BYTES_MAX.min(length - done), &mut chunk);
+            let bytes: usize = blocks.iter().map(Bytes::len).sum();
+            // One call, and one hand-over to a kernel thread, instead of two.
+            at_once = bytes == length;
+            let durability = if at_once { Durability::Durable } else { Durability::Buffered };
             let at = position + done as u64;
-            done += part.len();
-            let checksums = self.write_checksums(at, &part).await;
-            let written = disk.write(&file, vec![part], at, durability, Lane::Background).await;
+            done += bytes;
+            let checksums = self.write_checksums(at, &blocks).await;
+            let written = disk.write(&file, blocks, at, durability, Lane::Background).await;
             self.volume.memory.retire(chunk);
             checksums.and(written)?;
         }
@@ -66,9 +71,9 @@ impl Log {
     }
 
     /// The sidecar's entries for some blocks. Not synced: what the log does not cover says nothing.
-    async fn write_checksums(&self, position: u64, blocks: &[u8]) -> io::Result<()> {
+    async fn write_checksums(&self, position: u64, blocks: &[Bytes]) -> io::Result<()> {
         let first = position / BLOCK_BYTES as u64;
-        let entries = Bytes::from(encode_checksums(blocks));
+        let entries = Bytes::from(blocks.iter().flat_map(|blocks| encode_checksums(blocks)).collect::<Vec<u8>>());
         let file = self.sidecar().await?;
         let disk = self.volume.runtime.disk();
         if first == 0 {
@@ -163,7 +168,7 @@ impl Log {
         if !residue.is_empty() {
             let mut block = aligned_zeros(BLOCK_BYTES);
             block[..residue.len()].copy_from_slice(&residue);
-            self.write_checksums(position, &residue).await?;
+            self.write_checksums(position, std::slice::from_ref(&residue)).await?;
             disk.write(&file, vec![block.freeze()], position, Durability::Buffered, Lane::Background).await?;
             disk.set_len(&file, bytes).await?;
         }
@@ -172,32 +177,5 @@ impl Log {
         disk.sync_data(&file, Lane::Background).await?;
         disk.sync_directory(&self.path).await?;
         Ok(bytes)
-    }
-}
-
-/// Bytes in pieces, taken off the front into aligned memory.
-pub(super) struct Rope {
-    parts: std::collections::VecDeque<Bytes>,
-}
-
-impl Rope {
-    pub fn new(parts: impl Iterator<Item = Bytes>) -> Rope {
-        Rope { parts: parts.filter(|part| !part.is_empty()).collect() }
-    }
-
-    /// The next `length` bytes, copied into `buffer`; the rope holds at least that many.
-    pub fn take(&mut self, length: usize, mut buffer: BytesMut) -> BytesMut {
-        buffer.clear();
-        while buffer.len() < length {
-            let Some(part) = self.parts.front_mut() else { break };
-            let now = part.len().min(length - buffer.len());
-            buffer.extend_from_slice(&part[..now]);
-            part.advance(now);
-            if part.is_empty() {
-                self.parts.pop_front();
-            }
-        }
-        assert_eq!(buffer.len(), length, "a plan holds the bytes it counts");
-        buffer
     }
 }

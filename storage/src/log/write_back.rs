@@ -11,11 +11,10 @@ use bytes::Bytes;
 
 use super::Log;
 use super::report::Progress;
-use super::segment_writer::Rope;
+use super::rope::Rope;
 use super::state::Plan;
 use crate::error::StorageError;
 use crate::ids::Offset;
-use crate::memory::aligned_zeros;
 use crate::runtime::{BLOCK_BYTES, OpenOptions};
 use crate::segment::{FileKind, IndexStatement, Indexer, file_name};
 
@@ -170,7 +169,7 @@ impl Log {
             written.map_err(|error| self.write_failed(&error))?;
         }
         // Of exact size: it may stay for long.
-        let residue = Bytes::copy_from_slice(&rope.take(total - whole, aligned_zeros(BLOCK_BYTES)));
+        let residue = rope.copy_rest();
         self.observe_indexed(&plan.indexed);
         self.flush_indexes(false).await.map_err(|error| self.write_failed(&error))?;
         let position = position + whole as u64;

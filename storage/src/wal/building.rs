@@ -12,8 +12,10 @@ use super::format::{
 };
 use super::group::Group;
 use super::pace::Gathered;
+use super::unwritten::{PLACED_BYTES_MIN, Unwritten};
 use super::writer::Wal;
 use crate::memory::CHUNK_BYTES;
+use crate::runtime::BLOCK_BYTES;
 
 /// The memory of one batch: slices of the chunks its commits were built in, filled in when these are sealed.
 #[derive(Default)]
@@ -43,15 +45,6 @@ impl BatchMemory {
         let copy = Bytes::from(parts.concat());
         *parts = vec![copy];
     }
-}
-
-/// What an entry says after its header.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Body<'a> {
-    /// Its bytes, in pieces.
-    pub parts: &'a [&'a [u8]],
-    /// The CRC-32C of the last piece, if it is known.
-    pub last_crc: Option<u32>,
 }
 
 /// Where a log's own history goes on.
@@ -116,47 +109,45 @@ impl Building {
     }
 
     /// Copies an entry in, over as many commits as it needs; where the first of them will be.
-    pub fn add(&mut self, wal: &Wal, header: &[u8], body: Body<'_>, memory: Option<&Rc<BatchMemory>>) -> Lsn {
-        let mut rest_bytes = header.len() + body.parts.iter().map(|part| part.len()).sum::<usize>();
-        self.gathered.add(rest_bytes);
-        let known = body.last_crc.and_then(|crc| Some((body.parts.last()?.len(), crc)));
-        let mut slices = std::iter::once(header).chain(body.parts.iter().copied());
-        let mut slice: &[u8] = slices.next().unwrap_or(&[]);
-        let mut unkept = header.len();
+    pub fn add(&mut self, wal: &Wal, mut entry: Unwritten<'_>, memory: Option<&Rc<BatchMemory>>) -> Lsn {
+        self.gathered.add(entry.bytes());
         let mut lsn = None;
-        while rest_bytes > 0 {
+        while entry.bytes() > 0 {
             let room = self.room(wal);
-            let take = room.min(rest_bytes);
-            let fragment = Fragment { first: lsn.is_none(), last: take == rest_bytes, bytes: take as u32 };
+            let take = (room - self.fill_up(room, &entry)).min(entry.bytes());
+            let fragment =
+                Fragment { first: lsn.is_none(), last: take == entry.bytes(), filler: false, bytes: take as u32 };
             lsn.get_or_insert(self.start.next);
             let (chunk, checksum, fills) = self.open_parts();
-            let encoded = fragment.encode();
-            chunk.extend_from_slice(&encoded);
-            checksum.add(&encoded, None);
-            let start = chunk.len() + unkept.min(take);
-            unkept -= unkept.min(take);
-            let mut copied = 0;
-            while copied < take {
-                if slice.is_empty() {
-                    slice = slices.next().unwrap_or(&[]);
-                    continue;
-                }
-                let (now, later) = slice.split_at(slice.len().min(take - copied));
-                chunk.extend_from_slice(now);
-                // The last piece, whole: nothing of the entry is behind it.
-                let is_known = |&(bytes, _): &(usize, u32)| now.len() == bytes && rest_bytes == copied + bytes;
-                checksum.add(now, known.filter(is_known).map(|(_, crc)| crc));
-                copied += now.len();
-                slice = later;
-            }
+            put(chunk, checksum, &fragment.encode());
+            let start = chunk.len() + entry.header_bytes().min(take);
+            entry.take(take, chunk, checksum);
             if let Some(memory) = memory
                 && start < chunk.len()
             {
                 fills.push((memory.clone(), start, chunk.len()));
             }
-            rest_bytes -= take;
         }
         lsn.unwrap_or(self.start.next)
+    }
+
+    /// Moves the body's next bytes to where in a block they want to lie. How many bytes of the `room` that took.
+    fn fill_up(&mut self, room: usize, entry: &Unwritten<'_>) -> usize {
+        let Some(wanted) = entry.place() else { return 0 };
+        let (chunk, checksum, _) = self.open_parts();
+        let unfilled = chunk.len() + FRAGMENT_HEADER_BYTES + entry.header_bytes();
+        if unfilled % BLOCK_BYTES == wanted {
+            return 0;
+        }
+        let filler = (wanted + BLOCK_BYTES - (unfilled + FRAGMENT_HEADER_BYTES) % BLOCK_BYTES) % BLOCK_BYTES;
+        let taken = FRAGMENT_HEADER_BYTES + filler;
+        let piece_bytes = room.saturating_sub(taken).min(entry.bytes()).saturating_sub(entry.header_bytes());
+        if piece_bytes < PLACED_BYTES_MIN {
+            return 0;
+        }
+        put(chunk, checksum, &Fragment { filler: true, bytes: filler as u32, ..Fragment::default() }.encode());
+        put(chunk, checksum, &[0; BLOCK_BYTES][..filler]);
+        taken
     }
 
     /// Bytes that the open commit takes yet; opens one if need be.
@@ -245,4 +236,9 @@ impl Building {
         self.start.previous_crc = header_crc(&encoded);
         self.start.next = Lsn(self.start.next.0 + commit_bytes as u64);
     }
+}
+
+fn put(chunk: &mut BytesMut, checksum: &mut RunningChecksum, bytes: &[u8]) {
+    chunk.extend_from_slice(bytes);
+    checksum.add(bytes, None);
 }

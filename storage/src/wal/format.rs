@@ -17,9 +17,11 @@ pub const FRAGMENT_HEADER_BYTES: usize = 8;
 pub const ENTRY_HEADER_BYTES: usize = 22;
 
 const MAGIC: [u8; 8] = *b"msgloopW";
-const FORMAT_VERSION: u16 = 1;
+/// What is written; the first version has no fillers and is read all the same.
+const FORMAT_VERSION: u16 = 2;
 const FRAGMENT_FIRST: u8 = 1;
 const FRAGMENT_LAST: u8 = 2;
+const FRAGMENT_FILLER: u8 = 4;
 
 const APPEND: u8 = 1;
 const SEGMENT_SYNCED: u8 = 2;
@@ -104,7 +106,7 @@ impl CommitHeader {
         }
         let mut at = &fixed[8..];
         let version = at.get_u16();
-        if version != FORMAT_VERSION {
+        if version > FORMAT_VERSION {
             return Err(HeaderError::NewerVersion(version));
         }
         let clean = at.get_u16() & 1 == 1;
@@ -140,12 +142,14 @@ pub fn header_crc(header: &[u8; COMMIT_HEADER_BYTES]) -> u32 {
 }
 
 /// A piece of an entry within one commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fragment {
     /// The entry begins here.
     pub first: bool,
     /// The entry ends here.
     pub last: bool,
+    /// No entry's at all: what follows was to lie elsewhere in its block.
+    pub filler: bool,
     /// Bytes of the entry in this fragment.
     pub bytes: u32,
 }
@@ -155,7 +159,9 @@ impl Fragment {
     pub fn encode(self) -> [u8; FRAGMENT_HEADER_BYTES] {
         let mut bytes = [0u8; FRAGMENT_HEADER_BYTES];
         bytes[0..4].copy_from_slice(&self.bytes.to_be_bytes());
-        bytes[4] = (u8::from(self.first) * FRAGMENT_FIRST) | (u8::from(self.last) * FRAGMENT_LAST);
+        bytes[4] = (u8::from(self.first) * FRAGMENT_FIRST)
+            | (u8::from(self.last) * FRAGMENT_LAST)
+            | (u8::from(self.filler) * FRAGMENT_FILLER);
         bytes
     }
 
@@ -168,8 +174,9 @@ impl Fragment {
         let flags = payload.get_u8();
         payload.advance(3);
         let length = usize::try_from(bytes).ok().filter(|&length| length <= payload.len())?;
-        let fragment = Fragment { first: flags & FRAGMENT_FIRST != 0, last: flags & FRAGMENT_LAST != 0, bytes };
-        Some((fragment, payload.split_to(length)))
+        let has = |flag: u8| flags & flag != 0;
+        let (first, last, filler) = (has(FRAGMENT_FIRST), has(FRAGMENT_LAST), has(FRAGMENT_FILLER));
+        Some((Fragment { first, last, filler, bytes }, payload.split_to(length)))
     }
 }
 
@@ -378,6 +385,21 @@ mod tests {
             assert!(CommitHeader::decode(&damaged).is_err(), "bit {bit}");
         }
         assert_eq!(CommitHeader::decode(&[0; 4096]), Err(HeaderError::Absent));
+    }
+
+    #[test]
+    fn an_older_header_is_read_and_a_newer_one_refused() {
+        let of_version = |version: u16| {
+            let mut bytes = header().encode();
+            bytes[8..10].copy_from_slice(&version.to_be_bytes());
+            bytes[12..16].fill(0);
+            let crc = crc32c::crc32c(&bytes);
+            bytes[12..16].copy_from_slice(&crc.to_be_bytes());
+            CommitHeader::decode(&bytes)
+        };
+        assert_eq!(of_version(1), Ok(header()));
+        assert_eq!(of_version(2), Ok(header()));
+        assert_eq!(of_version(3), Err(HeaderError::NewerVersion(3)));
     }
 
     fn check(encoded: &[u8], expected: EntryBody) {

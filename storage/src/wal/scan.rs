@@ -181,7 +181,7 @@ impl<'a> Scanner<'a> {
         let mut unfinished = Unfinished::default();
         while let Some(slot) = self.slot_of(walk.end) {
             let position = walk.end.0 % self.file_bytes;
-            let Some((header, payload)) = self.commit_at(slot, position, &walk).await? else { break };
+            let Some((header, crc, payload)) = self.commit_at(slot, position, &walk).await? else { break };
             if walk.last.is_some_and(|last| last.incarnation != header.incarnation) {
                 unfinished.parts.clear();
                 unfinished.started = None;
@@ -191,19 +191,19 @@ impl<'a> Scanner<'a> {
                 visit(lsn, entry)?;
             }
             walk.end = header.next_lsn();
-            walk.last_crc = header_crc(&header.encode());
+            walk.last_crc = crc;
             walk.last = Some(header);
         }
         Ok(walk)
     }
 
-    /// The commit at `position` if it is whole and continues the chain.
+    /// The commit at `position`, its header's checksum and its payload, if it is whole and continues the chain.
     async fn commit_at(
         &mut self,
         slot: usize,
         position: u64,
         walk: &Walk,
-    ) -> Result<Option<(CommitHeader, Bytes)>, StorageError> {
+    ) -> Result<Option<(CommitHeader, u32, Bytes)>, StorageError> {
         let Some(header) = self.header_at(slot, position).await? else { return Ok(None) };
         let chained =
             walk.last.is_none_or(|last| header.incarnation >= last.incarnation && header.previous_crc == walk.last_crc);
@@ -216,7 +216,9 @@ impl<'a> Scanner<'a> {
         if bytes.len() < end || crc32c::crc32c(&bytes[COMMIT_HEADER_BYTES..end]) != header.payload_crc {
             return Ok(None);
         }
-        Ok(Some((header, bytes.slice(COMMIT_HEADER_BYTES..end))))
+        // Not of what would be encoded today: the header may be an earlier version's.
+        let crc = bytes.first_chunk().map_or(0, header_crc);
+        Ok(Some((header, crc, bytes.slice(COMMIT_HEADER_BYTES..end))))
     }
 
     /// Looks for a commit beyond `end` that says the log was durable beyond `end`.
@@ -324,6 +326,9 @@ impl Unfinished {
         let mut entries = Vec::new();
         while !payload.is_empty() {
             let (fragment, bytes) = Fragment::take(&mut payload).ok_or("a fragment is longer than its commit")?;
+            if fragment.filler {
+                continue;
+            }
             if fragment.first {
                 if self.started.is_some() {
                     return Err("an entry begins before the one in front of it ended".to_owned());

@@ -9,12 +9,13 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::sync::Notify;
 
-use super::building::{BatchMemory, Body, Building, Sealed, WalStart};
+use super::building::{BatchMemory, Building, Sealed, WalStart};
 use super::format::{COMMIT_ALIGNMENT, CommitHeader, Lsn};
 use super::group::{Committed, Group};
 use super::pace::{Gathered, Pace};
 use super::ring::Ring;
 use super::turns::Turns;
+use super::unwritten::{Body, PLACED_BYTES_MIN, Unwritten};
 use crate::error::StorageError;
 use crate::health::Health;
 use crate::memory::Memory;
@@ -26,9 +27,10 @@ const WRITE_BYTES_MAX: usize = 4 << 20;
 /// How long the log is idle before the durable watermark is written on its own.
 const WATERMARK_DELAY: Duration = Duration::from_millis(100);
 
-/// The most that batches of so many bytes take in the log: headers of entries and fragments, and padding.
+/// The most that batches of so many bytes take in the log: headers of entries and fragments, fillers, and padding.
 fn padded(batch_bytes: usize) -> u64 {
-    (batch_bytes + batch_bytes / 64 + 2 * COMMIT_ALIGNMENT) as u64
+    let fillers = batch_bytes / PLACED_BYTES_MIN * COMMIT_ALIGNMENT;
+    (batch_bytes + batch_bytes / 64 + fillers + 2 * COMMIT_ALIGNMENT) as u64
 }
 
 /// The write-ahead log of one core in one directory.
@@ -115,7 +117,7 @@ impl Wal {
         if building.is_empty() {
             self.wake.notify_one();
         }
-        let lsn = building.add(self, header, body, memory);
+        let lsn = building.add(self, Unwritten::new(header, body), memory);
         if let Some((log, token)) = log {
             building.group.touch(log, token);
         }

@@ -5,7 +5,9 @@ use bytes::Bytes;
 use protocol::Uuid;
 use protocol::records::{BatchBuilder, BatchHeader, Compression, NewRecord};
 
+use crate::runtime::BLOCK_BYTES;
 use crate::runtime::simulated::Simulation;
+use crate::wal::PLACED_BYTES_MIN;
 use crate::{AppendOptions, Engine, EngineOptions, LeaderEpoch, Log, LogConfig, LogDirectory, LogId, LogSpec};
 
 const DIRECTORY: Uuid = Uuid([1; 16]);
@@ -49,6 +51,35 @@ fn logs_beyond_the_bound_are_closed_and_opened_again() {
     });
 }
 
+#[test]
+fn a_long_batch_lies_in_memory_as_in_its_segment() {
+    let simulation = Simulation::new(4);
+    let runtime = simulation.runtime();
+    simulation.run(async move {
+        let (engine, logs) = start(&runtime, 2).await;
+        for bytes in [300_000, 700_000, 60_000, 400_000, 1_000_000] {
+            for log in &logs {
+                append_batch(&engine, log, batch_of(bytes)).await;
+            }
+        }
+        for log in &logs {
+            let state = log.state();
+            let mut placed = 0;
+            for batch in state.tail.from(0) {
+                let mut position = batch.position as usize;
+                for part in batch.memory.parts() {
+                    let lies_right = (part.as_ptr() as usize).wrapping_sub(position).is_multiple_of(BLOCK_BYTES);
+                    assert!(lies_right || part.len() < PLACED_BYTES_MIN, "{} bytes at {position}", part.len());
+                    placed += if lies_right { part.len() } else { 0 };
+                    position += part.len();
+                }
+            }
+            assert!(placed > 2_000_000, "most lie right: {placed}");
+        }
+        engine.close().await.unwrap();
+    });
+}
+
 async fn start(runtime: &crate::runtime::Runtime, logs: u8) -> (Engine, Vec<Rc<Log>>) {
     let options = EngineOptions {
         core: 0,
@@ -77,15 +108,18 @@ async fn start(runtime: &crate::runtime::Runtime, logs: u8) -> (Engine, Vec<Rc<L
 }
 
 async fn append(engine: &Engine, log: &Log) {
-    let batch = batch();
+    append_batch(engine, log, batch_of(9000)).await;
+}
+
+async fn append_batch(engine: &Engine, log: &Log, batch: Bytes) {
     let reservation = engine.reserve(batch.len()).await.unwrap();
     let appended = log.append(reservation, batch, AppendOptions::client(LeaderEpoch(0), 9)).unwrap();
     appended.durable.await.unwrap();
 }
 
-fn batch() -> Bytes {
+fn batch_of(bytes: usize) -> Bytes {
     let mut builder = BatchBuilder::new(BatchHeader::default(), Compression::None);
-    let value = vec![7; 9000];
+    let value = vec![7; bytes];
     let record = NewRecord { timestamp_ms: 1000, key: None, value: Some(&value), headers: &[] };
     builder.append(record).unwrap();
     builder.build().unwrap()
