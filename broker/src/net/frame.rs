@@ -16,6 +16,12 @@ const EXPECTED_BYTES_MAX: usize = 128 * 1024;
 const HEAD_BYTES: usize = 4 * 1024;
 /// Read buffers a core keeps for its connections, 1 MiB in all.
 const BUFFERS_MAX: usize = 16;
+/// A frame up to this size finds its memory among those of frames before it, ...
+const LARGE_BYTES_MAX: usize = 2 << 20;
+/// ... which is given out in multiples of this, so that frames much alike fit the same, ...
+const LARGE_BYTES_STEP: usize = 256 << 10;
+/// ... and so many of which a core keeps.
+const LARGE_BUFFERS_MAX: usize = 4;
 const LENGTH_BYTES: usize = 4;
 
 /// Why a connection cannot go on: no frame boundary can be found after either.
@@ -58,30 +64,74 @@ pub enum Step {
 /// for fresh pages with every request.
 #[derive(Debug, Clone, Default)]
 pub struct ReadBuffers {
-    /// Their unused ends; each becomes the whole again once no frame refers to it.
+    /// Of [`READ_BYTES`].
+    small: Pool,
+    /// Of single large frames.
+    large: Pool,
+}
+
+/// The unused ends of buffers; each becomes the whole again once no frame refers to it.
+#[derive(Debug, Clone, Default)]
+struct Pool {
     ends: Rc<RefCell<Vec<BytesMut>>>,
 }
 
-impl ReadBuffers {
-    fn take(&self) -> BytesMut {
+/// Which buffers one belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// None that others wait for.
+    Own,
+    Small,
+    Large,
+}
+
+impl Pool {
+    /// A buffer with room for `bytes`; a new one has `new_bytes`.
+    fn take(&self, bytes: usize, new_bytes: usize) -> BytesMut {
         let mut ends = self.ends.borrow_mut();
         // The one used last is the one most likely in the processor's cache.
-        let free = ends.iter_mut().rposition(|end| end.try_reclaim(READ_BYTES));
-        free.map_or_else(|| BytesMut::with_capacity(READ_BYTES), |index| ends.swap_remove(index))
+        let free = ends.iter_mut().rposition(|end| end.try_reclaim(bytes));
+        free.map_or_else(|| BytesMut::with_capacity(new_bytes), |index| ends.remove(index))
     }
 
-    fn give_back(&self, mut end: BytesMut) {
+    fn give_back(&self, mut end: BytesMut, buffers_max: usize) {
         // What is left of a frame has moved on to another buffer.
         end.clear();
         let mut ends = self.ends.borrow_mut();
-        if ends.len() < BUFFERS_MAX {
-            ends.push(end);
+        if ends.len() >= buffers_max {
+            // Too small for today's frames, or a frame is in it for long.
+            ends.remove(0);
+        }
+        ends.push(end);
+    }
+}
+
+impl ReadBuffers {
+    fn take(&self, origin: Origin, bytes: usize) -> BytesMut {
+        match origin {
+            Origin::Own => BytesMut::with_capacity(bytes),
+            Origin::Small => self.small.take(READ_BYTES, READ_BYTES),
+            Origin::Large => {
+                let mut buffer = self.large.take(bytes, bytes.next_multiple_of(LARGE_BYTES_STEP));
+                // No more room than the frame needs.
+                drop(buffer.split_off(bytes));
+                buffer
+            }
+        }
+    }
+
+    fn give_back(&self, end: BytesMut, origin: Origin) {
+        match origin {
+            Origin::Own => drop(end),
+            Origin::Small => self.small.give_back(end, BUFFERS_MAX),
+            Origin::Large => self.large.give_back(end, LARGE_BUFFERS_MAX),
         }
     }
 
     /// Gives all back to the allocator: nothing has been read for a while.
     pub fn clear(&self) {
-        self.ends.borrow_mut().clear();
+        self.small.ends.borrow_mut().clear();
+        self.large.ends.borrow_mut().clear();
     }
 }
 
@@ -90,8 +140,8 @@ impl ReadBuffers {
 pub struct FrameReader {
     buffers: ReadBuffers,
     buffer: BytesMut,
-    /// The buffer is none of the core's: a large frame needs one of its own, and there is none between two requests.
-    is_own: bool,
+    /// Whose the buffer is. There is none between two requests.
+    origin: Origin,
     frame_bytes_max: usize,
     /// Of the last frame, its length included: a client's frames are much alike.
     last_frame_bytes: usize,
@@ -102,7 +152,7 @@ impl FrameReader {
     /// Reads into `buffers` and refuses frames above `frame_bytes_max`.
     pub fn new(buffers: ReadBuffers, frame_bytes_max: usize) -> FrameReader {
         let buffer = BytesMut::new();
-        FrameReader { buffers, buffer, is_own: true, frame_bytes_max, last_frame_bytes: 0, granted: None }
+        FrameReader { buffers, buffer, origin: Origin::Own, frame_bytes_max, last_frame_bytes: 0, granted: None }
     }
 
     /// Cuts the next frame off, or says what is missing.
@@ -140,17 +190,18 @@ impl FrameReader {
         &mut self.buffer
     }
 
-    /// A large frame is read into memory of exactly its size: what follows it belongs to the next.
+    /// A large frame is read into a buffer that nothing else is in: what follows it belongs to the next.
     fn grow(&mut self, missing: usize) {
         let bytes = self.buffer.len() + missing.max(1);
-        let own_bytes = match bytes {
-            1 => self.expected_bytes(),
-            ..=READ_BYTES => None,
-            _ => Some(bytes),
+        let (origin, bytes) = match (bytes, self.expected_bytes()) {
+            (1, Some(expected)) => (Origin::Own, expected),
+            (..=READ_BYTES, _) => (Origin::Small, bytes),
+            (..=LARGE_BYTES_MAX, _) => (Origin::Large, bytes),
+            _ => (Origin::Own, bytes),
         };
-        let mut next = own_bytes.map_or_else(|| self.buffers.take(), BytesMut::with_capacity);
+        let mut next = self.buffers.take(origin, bytes);
         next.extend_from_slice(&self.buffer);
-        self.replace(next, own_bytes.is_some());
+        self.replace(next, origin);
     }
 
     /// Memory of its own for the beginning of a frame, where the last one was large: all of it then fits, with room to
@@ -163,15 +214,13 @@ impl FrameReader {
     /// Lets go of the buffer while nothing of a frame is in it: what comes next may take a while.
     pub fn rest(&mut self) {
         if self.buffer.is_empty() {
-            self.replace(BytesMut::new(), true);
+            self.replace(BytesMut::new(), Origin::Own);
         }
     }
 
-    fn replace(&mut self, next: BytesMut, is_own: bool) {
+    fn replace(&mut self, next: BytesMut, origin: Origin) {
         let before = std::mem::replace(&mut self.buffer, next);
-        if !std::mem::replace(&mut self.is_own, is_own) {
-            self.buffers.give_back(before);
-        }
+        self.buffers.give_back(before, std::mem::replace(&mut self.origin, origin));
     }
 
     fn announced(&self) -> Result<Option<usize>, FrameError> {
@@ -256,6 +305,32 @@ mod tests {
         assert_ne!(address_after(&mut held, b"held, too"), first, "a frame is in it");
         held.remove(0);
         assert_eq!(address_after(&mut held, &[7; 20_000]), first, "free again");
+    }
+
+    #[test]
+    fn a_large_frame_finds_the_memory_of_one_before() {
+        let mut reader = reader(10 << 20);
+        let mut next = |frame_bytes: usize| {
+            let bytes = frame(&vec![7; frame_bytes]);
+            feed(&mut reader, &bytes[..1000]);
+            assert!(matches!(reader.step(), Ok(Step::Memory(_))));
+            reader.grant(None);
+            assert_eq!(reader.room().capacity(), bytes.len(), "what follows would have to be copied");
+            feed(&mut reader, &bytes[1000..]);
+            let Ok(Step::Frame(frame)) = reader.step() else { panic!("all of it was read") };
+            reader.rest();
+            frame.bytes
+        };
+        let first = next(1_000_000);
+        let second = next(1_000_000);
+        let addresses = [first.as_ptr() as usize, second.as_ptr() as usize];
+        assert_ne!(addresses[0], addresses[1], "a frame is in it");
+        drop(first);
+        let third = next(1_040_000);
+        assert_eq!(third.as_ptr() as usize, addresses[0]);
+        drop(second);
+        assert_eq!(next(900_000).as_ptr() as usize, addresses[1]);
+        assert_eq!(next(3 << 20).len(), 3 << 20);
     }
 
     #[test]
