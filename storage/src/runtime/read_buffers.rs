@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 
 use super::BLOCK_BYTES;
-use super::buffers::{aligned_zeroed, padding_to_block};
+use super::buffers::{aligned_with_capacity, padding_to_block};
 
 /// Reads of this size or less share an allocation of it; larger ones get memory of their own.
 const BUFFER_BYTES: usize = (1 << 20) + (64 << 10);
@@ -33,18 +33,17 @@ pub(super) struct ReadBuffers {
 }
 
 impl ReadBuffers {
-    /// `length` bytes, the first aligned to [`BLOCK_BYTES`], all initialised.
+    /// An empty buffer with room for `length` bytes, the first aligned to [`BLOCK_BYTES`].
     pub fn take(self: &Rc<Self>, length: usize) -> BytesMut {
         if !(POOLED_BYTES_MIN..=BUFFER_BYTES).contains(&length) {
-            return aligned_zeroed(length);
+            return aligned_with_capacity(length);
         }
         self.reads.set(self.reads.get() + 1);
-        let mut whole = self.whole();
-        let padding = padding_to_block(whole.as_ptr() as usize);
-        whole.resize(padding + length, 0);
-        let mut buffer = whole.split_to(padding + length);
+        let mut buffer = self.whole();
+        let padding = padding_to_block(buffer.as_ptr() as usize);
+        buffer.resize(padding, 0);
+        self.keep(buffer.split_off(padding + length));
         buffer.advance(padding);
-        self.keep(whole);
         buffer
     }
 
@@ -93,9 +92,11 @@ mod tests {
     fn a_buffer_is_used_again_only_when_nobody_holds_a_piece() {
         let used_again = block_on(Backend::Threads, |_| async {
             let buffers = Rc::new(ReadBuffers::default());
-            let first = buffers.take(1 << 20);
-            assert_eq!((first.len(), first.as_ptr() as usize % BLOCK_BYTES), (1 << 20, 0));
+            let mut first = buffers.take(1 << 20);
             let address = first.as_ptr() as usize;
+            assert!(first.is_empty() && first.capacity() >= 1 << 20 && address.is_multiple_of(BLOCK_BYTES));
+            first.resize(1 << 20, 7);
+            assert_eq!(first.as_ptr() as usize, address, "filled without moving");
             let held = first.freeze().slice(100..200);
             let second = buffers.take(1 << 20);
             assert_ne!(second.as_ptr() as usize, address, "a piece of the first is still held");

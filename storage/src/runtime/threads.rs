@@ -48,8 +48,11 @@ impl Transfer for Lanes {
 
     fn read(&self, file: Rc<NativeFile>, offset: u64, length: usize) -> LocalFuture<io::Result<BytesMut>> {
         let (descriptor, direct) = (file.descriptor().clone(), file.is_direct());
-        let buffer = self.buffers.take(length);
-        self.background.run(move || read_up_to(&descriptor, direct, offset, buffer))
+        let mut buffer = self.buffers.take(length);
+        self.background.run(move || {
+            buffer.resize(length, 0);
+            read_up_to(&descriptor, direct, offset, buffer)
+        })
     }
 
     fn sync_data(&self, file: Rc<NativeFile>, lane: Lane) -> LocalFuture<io::Result<()>> {

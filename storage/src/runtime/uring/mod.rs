@@ -99,7 +99,7 @@ impl Transfer for RingTransfer {
         if length == 0 {
             return Box::pin(std::future::ready(Ok(BytesMut::new())));
         }
-        self.submit(file, Work::Read { buffer: self.buffers.take(length), filled: 0, offset, direct, done });
+        self.submit(file, Work::Read { buffer: self.buffers.take(length), length, offset, direct, done });
         answer(result)
     }
 

@@ -29,8 +29,9 @@ pub(super) enum Work {
         done: oneshot::Sender<io::Result<()>>,
     },
     Read {
+        /// What was read so far, with room for all of `length`.
         buffer: BytesMut,
-        filled: usize,
+        length: usize,
         offset: u64,
         direct: bool,
         done: oneshot::Sender<io::Result<BytesMut>>,
@@ -253,10 +254,11 @@ impl Work {
                     .rw_flags(flags)
                     .build()
             }
-            Work::Read { buffer, filled, offset, .. } => {
-                let rest = &mut buffer[*filled..];
+            Work::Read { buffer, length, offset, .. } => {
+                let filled = buffer.len();
+                let rest = &mut buffer.spare_capacity_mut()[..*length - filled];
                 let length = rest.len().min(BYTES_PER_CALL_MAX) as u32;
-                opcode::Read::new(file, rest.as_mut_ptr(), length).offset(*offset + *filled as u64).build()
+                opcode::Read::new(file, rest.as_mut_ptr().cast(), length).offset(*offset + filled as u64).build()
             }
             Work::Sync { .. } => opcode::Fsync::new(file).flags(FsyncFlags::DATASYNC).build(),
         }
@@ -271,24 +273,13 @@ impl Work {
         let bytes = usize::try_from(result).map_err(|_| io::Error::from_raw_os_error(-result));
         match self {
             Work::Write { remaining, durable, vectors, done } => wrote(remaining, durable, vectors, done, bytes),
-            Work::Read { buffer, filled, offset, direct, done } => {
-                let total = match bytes {
-                    Ok(bytes) => filled + bytes,
-                    Err(error) => {
-                        let _ = done.send(Err(error));
-                        return Next::Done;
-                    }
-                };
-                // The end of the file: nothing came, or direct I/O stopped off a block, from where it cannot go on.
-                let is_end = total == filled || (direct && !total.is_multiple_of(BLOCK_BYTES));
-                if total < buffer.len() && !is_end {
-                    return Next::Again(Work::Read { buffer, filled: total, offset, direct, done });
+            Work::Read { buffer, length, offset, direct, done } => match bytes {
+                Ok(bytes) => did_read(buffer, length, offset, direct, done, bytes),
+                Err(error) => {
+                    let _ = done.send(Err(error));
+                    Next::Done
                 }
-                let mut buffer = buffer;
-                buffer.truncate(total);
-                let _ = done.send(Ok(buffer));
-                Next::Done
-            }
+            },
             Work::Sync { done } => {
                 let _ = done.send(bytes.map(|_| ()));
                 Next::Done
@@ -316,5 +307,26 @@ fn wrote(
         Err(error) => Err(error),
     };
     let _ = done.send(result);
+    Next::Done
+}
+
+fn did_read(
+    mut buffer: BytesMut,
+    length: usize,
+    offset: u64,
+    direct: bool,
+    done: oneshot::Sender<io::Result<BytesMut>>,
+    bytes: usize,
+) -> Next {
+    let total = (buffer.len() + bytes).min(length);
+    // SAFETY: the kernel has just written the `bytes` behind what the buffer held, and `entry` offered it no more than
+    // the room up to `length`, which the buffer has. Test: every one that reads a file on a ring.
+    unsafe { buffer.set_len(total) };
+    // The end of the file: nothing came, or direct I/O stopped off a block, from where it cannot go on.
+    let is_end = bytes == 0 || (direct && !total.is_multiple_of(BLOCK_BYTES));
+    if total < length && !is_end {
+        return Next::Again(Work::Read { buffer, length, offset, direct, done });
+    }
+    let _ = done.send(Ok(buffer));
     Next::Done
 }
