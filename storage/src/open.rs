@@ -20,6 +20,7 @@ use crate::leader_epochs::LeaderEpochs;
 use crate::log::report::{LEADER_EPOCH_FILE, LOG_START_FILE};
 use crate::log::state::{Files, Head, State};
 use crate::log::{Log, LogConfig};
+use crate::memory::CHUNK_BYTES;
 use crate::producer_state::ProducerState;
 use crate::recovery::RecoveredLog;
 use crate::runtime::{BLOCK_BYTES, Lane, OpenOptions};
@@ -63,7 +64,8 @@ pub(crate) async fn open_log(volume: &Rc<Volume>, spec: LogSpec) -> Result<(Rc<L
     volume.fit_ring_to_logs();
     volume.unwritten_rolls.set(volume.unwritten_rolls.get() + log.state().unwritten_rolls);
     if replayed > 0 {
-        volume.note_append(&Rc::downgrade(&log), end);
+        // They are a piece of their own, however large.
+        volume.note_append(&Rc::downgrade(&log), end, CHUNK_BYTES);
     }
     Ok((log, replayed))
 }

@@ -12,7 +12,7 @@ use crate::error::StorageError;
 use crate::health::Health;
 use crate::ids::LogId;
 use crate::log::Log;
-use crate::memory::Memory;
+use crate::memory::{CHUNK_BYTES, Memory};
 use crate::opened::Opened;
 use crate::recovery::Recovered;
 use crate::runtime::{Monotonic, Runtime};
@@ -39,6 +39,8 @@ pub(crate) struct Volume {
     pub wake: Notify,
     /// Batches in memory in the order of the write-ahead log: whose, and the offset after them.
     pub order: RefCell<VecDeque<(Weak<Log>, i64)>>,
+    /// Size of the last of `order`.
+    pub newest_bytes: Cell<usize>,
     /// Entries that must stay although no log needs them.
     pub holds: RefCell<Vec<Lsn>>,
     pub open_segments: OpenSegments,
@@ -77,6 +79,7 @@ impl Volume {
             closing: Cell::new(false),
             wake: Notify::new(),
             order: RefCell::default(),
+            newest_bytes: Cell::new(0),
             holds: RefCell::default(),
             open_segments: OpenSegments::default(),
             last_append: Cell::default(),
@@ -98,16 +101,24 @@ impl Volume {
         directory.join("wal").join(core.to_string())
     }
 
-    /// A batch is in memory.
-    pub fn note_append(&self, log: &Weak<Log>, next_offset: i64) {
+    /// Batches of so many bytes are in memory. Neighbours of one log share an entry as long as that is small: what is
+    /// dropped at a time must not be all that a log has, the last of which is not written back while it grows. A core with
+    /// one busy log would else fill its memory and then stand still until the last batch is old.
+    pub fn note_append(&self, log: &Weak<Log>, next_offset: i64, bytes: usize) {
         let mut order = self.order.borrow_mut();
         if order.is_empty() {
             // Write-back may be asleep for want of anything to do.
             self.wake.notify_one();
         }
         match order.back_mut() {
-            Some((last, end)) if last.ptr_eq(log) => *end = next_offset,
-            _ => order.push_back((log.clone(), next_offset)),
+            Some((last, end)) if last.ptr_eq(log) && self.newest_bytes.get() + bytes <= CHUNK_BYTES => {
+                *end = next_offset;
+                self.newest_bytes.set(self.newest_bytes.get() + bytes);
+            }
+            _ => {
+                order.push_back((log.clone(), next_offset));
+                self.newest_bytes.set(bytes);
+            }
         }
         self.last_append.set(self.runtime.now());
     }

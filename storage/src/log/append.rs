@@ -134,7 +134,7 @@ impl Log {
         let token = this.as_ref().map(|this| (this, next_offset));
         let body = Body { parts: &parts, last_crc, position: Some(position) };
         let wal_position = self.volume.wal.append(&header, body, Some(&memory), token);
-        self.volume.note_append(&self.this, next_offset);
+        self.volume.note_append(&self.this, next_offset, batch.len());
         let mut state = self.state.borrow_mut();
         let now = self.volume.runtime.now();
         state.last_append = now;

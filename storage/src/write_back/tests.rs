@@ -80,6 +80,23 @@ fn a_long_batch_lies_in_memory_as_in_its_segment() {
     });
 }
 
+#[test]
+fn one_busy_log_never_waits_for_its_last_batch_to_grow_old() {
+    let simulation = Simulation::new(4);
+    let runtime = simulation.runtime();
+    simulation.run(async move {
+        let (engine, logs) = start(&runtime, 1).await;
+        let began = runtime.now();
+        // More than may be in memory.
+        for _ in 0..20 * MIB / 9000 {
+            append(&engine, &logs[0]).await;
+        }
+        let took = runtime.now().since(began);
+        assert!(took < super::WRITE_BACK_AGE / 2, "appends stood still: {took:?}");
+        engine.close().await.unwrap();
+    });
+}
+
 async fn start(runtime: &crate::runtime::Runtime, logs: u8) -> (Engine, Vec<Rc<Log>>) {
     let options = EngineOptions {
         core: 0,
