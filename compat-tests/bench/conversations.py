@@ -49,9 +49,10 @@ class _Client:
 
     def answer(self) -> bytes | None:
         """What follows the correlation id of an answer that is there as a whole."""
-        data = self.socket.recv(1 << 20)
+        # Memory for more than this is mapped anew, and touched anew, with each call.
+        data = self.socket.recv(1 << 16)
         assert data, "the broker closed the connection"
-        self.received += data
+        self.received = self.received + data if self.received else data
         if len(self.received) < 4 or len(self.received) < (end := 4 + struct.unpack_from(">i", self.received)[0]):
             return None
         answer, self.received = self.received[8:end], self.received[end:]

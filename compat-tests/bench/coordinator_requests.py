@@ -39,6 +39,11 @@ def offset_commit(group: str, topic: str, partitions: range, offset: int, genera
     return request(OFFSET_COMMIT, 5, string(group) + struct.pack(">i", generation) + string(member) + array([string(topic) + array(rows)]))
 
 
+def set_first_offset(frame: bytearray, partitions: int, offset: int) -> None:
+    """Of an OffsetCommit that is made already: number, offset and no metadata of each partition are its last bytes."""
+    struct.pack_into(">q", frame, len(frame) - partitions * (4 + 8 + 2) + 4, offset)
+
+
 def offset_commit_code(answer: bytes) -> int:
     """Of the last partition; a group is refused as a whole."""
     return struct.unpack_from(">h", answer, len(answer) - 2)[0]
