@@ -178,7 +178,9 @@ impl Partition {
         appended
     }
 
-    /// Appends one batch of a client as part of a transaction. See [`Partition::append`].
+    /// Appends one batch of a client as part of a transaction, in a hurry if it is the transaction's first here: its
+    /// commit is one of the four or five that a short transaction waits for, one after the other. See
+    /// [`Partition::append`].
     pub async fn append_in_transaction(
         &self,
         shard: &Shard,
@@ -187,7 +189,8 @@ impl Partition {
         verification: Verification,
     ) -> Result<Appended, AppendError> {
         let options = AppendOptions::client(self.leader_epoch(), produce_version);
-        self.append_with(shard, batch, AppendOptions { verification, ..options }).await
+        let in_hurry = matches!(verification, Verification::Confirmed(_));
+        self.append_with(shard, batch, AppendOptions { verification, in_hurry, ..options }).await
     }
 
     /// Appends offsets that a client commits as part of a transaction. See [`Partition::append`].
@@ -198,7 +201,7 @@ impl Partition {
         verification: Verification,
     ) -> Result<Appended, AppendError> {
         let options = AppendOptions::coordinator(self.leader_epoch());
-        self.append_with(shard, batch, AppendOptions { verification, ..options }).await
+        self.append_with(shard, batch, AppendOptions { verification, in_hurry: true, ..options }).await
     }
 
     /// Appends the end of a transaction. See [`Partition::append`].
@@ -209,12 +212,18 @@ impl Partition {
         transaction_version: i16,
     ) -> Result<Appended, AppendError> {
         let options = AppendOptions::coordinator(self.leader_epoch());
-        self.append_with(shard, batch, AppendOptions { transaction_version, ..options }).await
+        self.append_with(shard, batch, AppendOptions { transaction_version, in_hurry: true, ..options }).await
     }
 
     /// Appends one batch of a coordinator of this broker; may be a control batch. See [`Partition::append`].
-    pub async fn append_as_coordinator(&self, shard: &Shard, batch: Bytes) -> Result<Appended, AppendError> {
-        self.append_with(shard, batch, AppendOptions::coordinator(self.leader_epoch())).await
+    pub async fn append_as_coordinator(
+        &self,
+        shard: &Shard,
+        batch: Bytes,
+        in_hurry: bool,
+    ) -> Result<Appended, AppendError> {
+        let options = AppendOptions::coordinator(self.leader_epoch());
+        self.append_with(shard, batch, AppendOptions { in_hurry, ..options }).await
     }
 
     async fn append_with(&self, shard: &Shard, batch: Bytes, options: AppendOptions) -> Result<Appended, AppendError> {

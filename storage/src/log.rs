@@ -134,13 +134,15 @@ pub struct AppendOptions {
     pub verification: Verification,
     /// For a marker: the version of the transaction protocol that its transaction was under.
     pub transaction_version: i16,
+    /// Its commit is not to wait for company: somebody waits for a chain of commits of which this is one.
+    pub in_hurry: bool,
 }
 
 impl AppendOptions {
     /// Of a client, outside a transaction or in one that is open.
     pub fn client(leader_epoch: LeaderEpoch, produce_version: i16) -> AppendOptions {
         let (origin, verification) = (Origin::Client, Verification::None);
-        AppendOptions { leader_epoch, origin, produce_version, verification, transaction_version: 0 }
+        AppendOptions { leader_epoch, origin, produce_version, verification, transaction_version: 0, in_hurry: false }
     }
 
     /// Of a coordinator.

@@ -96,6 +96,9 @@ pub trait StateMachine: Sized + 'static {
 
 /// A state machine as the core that owns its partition drives it.
 pub trait Driven: StateMachine {
+    /// Its records are links in a chain of commits that somebody waits for: none of them waits for company.
+    const IN_HURRY: bool = false;
+
     /// The partitions of the topic on a core.
     fn homes(shard: &Shard) -> &Homes<Self>;
 

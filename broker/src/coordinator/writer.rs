@@ -156,7 +156,7 @@ impl<S: Driven> Home<S> {
         }
         let mut durable = None;
         for batch in batches {
-            durable = Some(self.partition.append_as_coordinator(shard, batch).await?.durable);
+            durable = Some(self.partition.append_as_coordinator(shard, batch, S::IN_HURRY).await?.durable);
         }
         Ok(durable)
     }

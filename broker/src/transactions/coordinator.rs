@@ -25,6 +25,8 @@ const LOAD_BYTES_MAX: usize = 1024 * 1024;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Driven for TransactionState {
+    const IN_HURRY: bool = true;
+
     fn homes(shard: &Shard) -> &TransactionHomes {
         shard.transactions()
     }

@@ -134,6 +134,9 @@ impl Log {
         let token = this.as_ref().map(|this| (this, next_offset));
         let body = Body { parts: &parts, last_crc, position: Some(position) };
         let wal_position = self.volume.wal.append(&header, body, Some(&memory), token);
+        if options.in_hurry {
+            self.volume.wal.hurry();
+        }
         self.volume.note_append(&self.this, next_offset, batch.len());
         let mut state = self.state.borrow_mut();
         let now = self.volume.runtime.now();

@@ -3,7 +3,8 @@
 //! A commit costs about as much CPU as three small requests: calls, interrupts, wake-ups, and the answers that leave one by
 //! one. Where appends come so fast that a moment's wait brings company, commits therefore keep a distance. Where it does
 //! not (a client that sends its next request when it has the answer to the last) they do not, and no commit ever waits for
-//! an append that comes alone after a pause.
+//! an append that comes alone after a pause. Nor does one with an append in a hurry: a link in a chain of commits that
+//! somebody waits for from end to end, such as those of a transaction, which would wait once for each link.
 
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct Gathered {
     pub entries: usize,
     /// Their bytes.
     pub bytes: usize,
+    /// One of them is in a hurry.
+    pub in_hurry: bool,
 }
 
 impl Gathered {
@@ -37,7 +40,7 @@ impl Gathered {
 
     /// Whether waiting for more would gain little.
     pub fn is_enough(self) -> bool {
-        self.bytes >= BYTES_ENOUGH
+        self.in_hurry || self.bytes >= BYTES_ENOUGH
     }
 }
 
@@ -85,7 +88,7 @@ mod tests {
     }
 
     fn bytes(bytes: usize) -> Gathered {
-        Gathered { entries: 1, bytes }
+        Gathered { entries: 1, bytes, in_hurry: false }
     }
 
     #[test]
@@ -95,6 +98,8 @@ mod tests {
         assert_eq!(pace.wait_until(at(5100), bytes(4096)), Some(at(6000)));
         assert_eq!(pace.wait_until(at(5100), bytes(BYTES_ENOUGH)), None, "company enough");
         assert_eq!(pace.wait_until(at(6000), bytes(4096)), None, "the distance is kept already");
+        let in_hurry = Gathered { in_hurry: true, ..bytes(4096) };
+        assert_eq!(pace.wait_until(at(5100), in_hurry), None, "somebody cannot wait");
     }
 
     #[test]

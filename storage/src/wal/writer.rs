@@ -127,6 +127,14 @@ impl Wal {
         Position { lsn, group: building.group.clone() }
     }
 
+    /// The commit that gathers goes as soon as it can: see [`super::pace`].
+    pub fn hurry(&self) {
+        self.building.borrow_mut().gathered.in_hurry = true;
+        if self.is_gathering.get() {
+            self.enough.notify_one();
+        }
+    }
+
     /// Waits until everything appended so far is durable.
     pub async fn flush(&self) -> Result<(), StorageError> {
         let group = self.building.borrow().group.clone();
