@@ -212,6 +212,11 @@ impl<S: Driven> Home<S> {
         self.settled.notified()
     }
 
+    /// Something has settled that no record was waited for.
+    pub fn tell_settled(&self) {
+        self.settled.notify_waiters();
+    }
+
     pub(super) fn close(self: &Rc<Self>, shard: &Rc<Shard>) {
         let phase = std::mem::replace(&mut *self.phase.borrow_mut(), Phase::Closed);
         if let Phase::Active(mut state) = phase {

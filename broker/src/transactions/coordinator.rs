@@ -53,7 +53,7 @@ impl Driven for TransactionState {
             shard.runtime().spawn(async move {
                 on.runtime().sleep(RETRY_AFTER).await;
                 // Closed meanwhile: the next start completes it.
-                let _ = home.change(&on, |state, now_ms, effects| state.retry_completion(&id, now_ms, effects));
+                let _ = home.change(&on, |state, _, effects| state.retry_completion(&id, effects));
             });
         }
         effects.appends

@@ -17,6 +17,8 @@ pub enum Then {
         /// What was recorded.
         next: Box<Transaction>,
     },
+    /// Its transaction has been complete since the last marker; see [`super::state`].
+    Complete(Rc<str>),
     /// They are forgotten.
     Forget(Vec<Rc<str>>),
 }

@@ -49,6 +49,8 @@ pub async fn deliver(shard: Rc<Shard>, home: Rc<TransactionHome>, ended: Ended) 
         let told = home.change(&shard, |state, now_ms, effects| {
             state.markers_written(&ended.transactional_id, producer, &done, now_ms, effects);
         });
+        // It may be complete, which is no change that would settle later.
+        home.tell_settled();
         left = again;
         if told.is_err() || left.is_empty() {
             return;

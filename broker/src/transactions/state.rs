@@ -4,6 +4,11 @@
 //! happen to the transactional id meanwhile; the request that asked for it is answered when the record is durable
 //! ([`StateMachine::appended`]). The order of the checks is Kafka's, it decides which error a client sees
 //! (TransactionCoordinator.scala).
+//!
+//! Only a completion counts before its record is durable. It says nothing that the record of the end and the markers, all
+//! durable by then, do not say: a crash takes it back to markers that are written once more, and to the very same
+//! completion. What follows stands behind it in the same log, so that it cannot become durable alone; and the record that
+//! begins the next transaction goes with the same commit.
 
 mod admin;
 mod end;
@@ -73,6 +78,8 @@ struct Entry {
     now: Transaction,
     /// A change to this status is on its way to disk, or waits for markers.
     pending: Option<Status>,
+    /// It is complete, and no record that says so, or that follows, is durable.
+    owed: bool,
 }
 
 /// The transactional ids of one `__transaction_state` partition.
@@ -189,20 +196,31 @@ impl TransactionState {
         let Some(entry) = self.entries.get_mut(id) else { return };
         self.bytes = self.bytes + next.bytes() - entry.now.bytes();
         entry.pending = None;
+        entry.owed = false;
         entry.now = next;
         if entry.now.status.is_prepared() {
             self.send_markers(id, now_ms, effects);
         }
     }
 
-    /// What was asked for did not happen. Only a completion must happen all the same: its markers are written.
-    fn refused(&mut self, id: &Rc<str>, next: &Transaction, code: ErrorCode, effects: &mut Effects) {
+    /// What was asked for did not happen; where the completion before it is owed, that has to be recorded all the same.
+    fn refused(&mut self, id: &Rc<str>, code: ErrorCode, effects: &mut Effects) {
         let Some(entry) = self.entries.get_mut(id) else { return };
-        let completion = matches!(next.status, Status::CompleteCommit | Status::CompleteAbort);
-        if !completion {
-            entry.pending = None;
-        } else if code != ErrorCode::NOT_COORDINATOR {
+        entry.pending = None;
+        if entry.owed && code != ErrorCode::NOT_COORDINATOR {
             effects.retries.push(id.clone());
+        }
+    }
+
+    /// The record of a completion is durable, or was refused: then what follows it may have been recorded, or may be on its
+    /// way.
+    fn completion_appended(&mut self, id: &Rc<str>, outcome: Result<(), ErrorCode>, effects: &mut Effects) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        match outcome {
+            Ok(()) => entry.owed = false,
+            Err(ErrorCode::NOT_COORDINATOR) => {}
+            Err(_) if entry.owed && entry.pending.is_none() => effects.retries.push(id.clone()),
+            Err(_) => {}
         }
     }
 
@@ -213,7 +231,7 @@ impl TransactionState {
 
     fn put(&mut self, id: Rc<str>, now: Transaction) {
         self.bytes += id.len() + now.bytes();
-        if let Some(previous) = self.entries.insert(id.clone(), Entry { now, pending: None }) {
+        if let Some(previous) = self.entries.insert(id.clone(), Entry { now, pending: None, owed: false }) {
             self.bytes -= id.len() + previous.now.bytes();
         }
     }
@@ -252,10 +270,19 @@ impl TransactionState {
         });
     }
 
+    /// Every partition has its marker.
     fn complete(&mut self, id: &Rc<str>, now_ms: i64, effects: &mut Effects) {
-        let Some(entry) = self.entries.get(id).filter(|entry| entry.now.status.is_prepared()) else { return };
+        let Some(entry) = self.entries.get_mut(id).filter(|entry| entry.now.status.is_prepared()) else { return };
         let next = entry.now.completed(now_ms);
-        self.change(id, next, effects);
+        self.bytes = self.bytes + next.bytes() - entry.now.bytes();
+        (entry.now, entry.pending, entry.owed) = (next, None, true);
+        self.record_completion(id, effects);
+    }
+
+    fn record_completion(&mut self, id: &Rc<str>, effects: &mut Effects) {
+        let Some(entry) = self.entries.get(id) else { return };
+        let record = TransactionRecord { transactional_id: id.clone(), value: Some(entry.now.clone()) };
+        effects.appends.push(Append::new(vec![record], Then::Complete(id.clone())));
     }
 }
 
@@ -282,8 +309,9 @@ impl StateMachine for TransactionState {
         match append.then {
             Then::Become { transactional_id, next } => match outcome {
                 Ok(()) => self.became(&transactional_id, *next, now_ms, effects),
-                Err(code) => self.refused(&transactional_id, &next, code, effects),
+                Err(code) => self.refused(&transactional_id, code, effects),
             },
+            Then::Complete(id) => self.completion_appended(&id, outcome, effects),
             Then::Forget(ids) => self.forgotten(ids, outcome),
         }
     }

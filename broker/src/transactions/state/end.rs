@@ -118,9 +118,12 @@ impl TransactionState {
         }
     }
 
-    /// The record of a completion was refused a while ago: once more.
-    pub fn retry_completion(&mut self, id: &Rc<str>, now_ms: i64, effects: &mut Effects) {
-        self.complete(id, now_ms, effects);
+    /// The record of a completion was refused a while ago: once more, unless something follows it already. If that is
+    /// refused as well, this is asked for again.
+    pub fn retry_completion(&mut self, id: &Rc<str>, effects: &mut Effects) {
+        if self.entries.get(id).is_some_and(|entry| entry.owed && entry.pending.is_none()) {
+            self.record_completion(id, effects);
+        }
     }
 }
 

@@ -59,7 +59,18 @@ impl World {
         if self.appends.is_empty() {
             return;
         }
-        let append = self.appends.remove(dice.roll(self.appends.len() as u64) as usize);
+        let id = id_of(&self.appends[dice.roll(self.appends.len() as u64) as usize]).to_owned();
+        self.settle_oldest(&id, state, dice);
+    }
+
+    /// Settles everything a transactional id has on its way: what is told next stands behind it.
+    fn settle_all(&mut self, id: &str, state: &mut TransactionState, dice: &mut Dice) {
+        while self.settle_oldest(id, state, dice) {}
+    }
+
+    fn settle_oldest(&mut self, id: &str, state: &mut TransactionState, dice: &mut Dice) -> bool {
+        let Some(at) = self.appends.iter().position(|append| id_of(append) == id) else { return false };
+        let append = self.appends.remove(at);
         let outcome = if dice.roll(8) == 0 { Err(ErrorCode::COORDINATOR_NOT_AVAILABLE) } else { Ok(()) };
         if outcome.is_ok() {
             self.log.extend(append.records.iter().cloned());
@@ -67,6 +78,7 @@ impl World {
         let mut effects = Effects::default();
         state.appended(append, outcome, self.now_ms, &mut effects);
         self.absorb(effects);
+        true
     }
 
     /// Delivers some markers of a transaction.
@@ -106,6 +118,10 @@ impl World {
     }
 }
 
+fn id_of(append: &Append) -> &str {
+    &append.records[0].transactional_id
+}
+
 fn name(id: usize) -> String {
     format!("id-{id}")
 }
@@ -128,6 +144,7 @@ fn run(seed: u64) {
                 {
                     // Told once it is durable, which comes next or never.
                     let append = effects.appends.pop().expect("an epoch is recorded");
+                    world.settle_all(&name(id), &mut state, &mut dice);
                     if dice.roll(8) > 0 {
                         world.log.extend(append.records.iter().cloned());
                         state.appended(append, Ok(()), world.now_ms, &mut effects);
@@ -159,6 +176,7 @@ fn run(seed: u64) {
                 if let Ok(next) = state.end(&name(id), event, world.now_ms, &mut effects)
                     && let Some(append) = effects.appends.pop()
                 {
+                    world.settle_all(&name(id), &mut state, &mut dice);
                     world.log.extend(append.records.iter().cloned());
                     let marker_epoch = if version >= 2 { producer.epoch + 1 } else { producer.epoch };
                     if version >= 2 {
@@ -178,7 +196,7 @@ fn run(seed: u64) {
                     assert!(!matches!(aborted, Err(Refusal::NeedsProducerId)));
                 }
                 for id in std::mem::take(&mut world.retries) {
-                    state.retry_completion(&id, world.now_ms, &mut effects);
+                    state.retry_completion(&id, &mut effects);
                 }
             }
             _ if dice.roll(5) == 0 => state = world.restart(),
@@ -191,7 +209,7 @@ fn run(seed: u64) {
         while !world.appends.is_empty() || !world.ended.is_empty() || !world.retries.is_empty() {
             for id in std::mem::take(&mut world.retries) {
                 let mut effects = Effects::default();
-                state.retry_completion(&id, world.now_ms, &mut effects);
+                state.retry_completion(&id, &mut effects);
                 world.absorb(effects);
             }
             world.settle(&mut state, &mut dice);

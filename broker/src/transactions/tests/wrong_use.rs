@@ -16,7 +16,7 @@ const ID: &str = "id";
 const FRESH: i64 = 1_000;
 
 /// What a client or the clock does.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Step {
     /// InitProducerId, with who the producer says it was.
     Init(Option<(i64, i16)>),
@@ -40,6 +40,7 @@ struct World {
     now_ms: i64,
     appends: Vec<Append>,
     ended: Vec<Ended>,
+    retries: Vec<Rc<str>>,
 }
 
 fn partitions(last: i32) -> Vec<TopicPartition> {
@@ -49,7 +50,7 @@ fn partitions(last: i32) -> Vec<TopicPartition> {
 impl World {
     fn new() -> World {
         let state = TransactionState::new(TransactionSettings::default());
-        World { state, now_ms: 10_000, appends: Vec::new(), ended: Vec::new() }
+        World { state, now_ms: 10_000, appends: Vec::new(), ended: Vec::new(), retries: Vec::new() }
     }
 
     /// One id with this history, nothing on its way.
@@ -125,6 +126,7 @@ impl World {
         };
         self.appends.extend(effects.appends);
         self.ended.extend(effects.ended);
+        self.retries.extend(effects.retries);
         answer
     }
 
@@ -194,7 +196,7 @@ fn producers_that_keep_their_epoch() {
             (Add(7, 3, 0, 1), "CONCURRENT_TRANSACTIONS"),
             (End(7, 3, true, 0), "CONCURRENT_TRANSACTIONS"),
             (Init(None), "CONCURRENT_TRANSACTIONS"),
-            (Marked, "PrepareCommit 7/3"),
+            (Marked, "CompleteCommit 7/3"),
             (Durable, "CompleteCommit 7/3"),
             (End(7, 3, true, 0), "-1/-1"),
             (End(7, 3, false, 0), "INVALID_TXN_STATE"),
@@ -202,7 +204,7 @@ fn producers_that_keep_their_epoch() {
             (Durable, "Ongoing 7/3"),
             (End(7, 3, false, 0), "-1/-1"),
             (Durable, "PrepareAbort 7/3"),
-            (Marked, "PrepareAbort 7/3"),
+            (Marked, "CompleteAbort 7/3"),
             (Durable, "CompleteAbort 7/3"),
             (End(7, 3, false, 0), "-1/-1"),
             (End(7, 3, true, 0), "INVALID_TXN_STATE"),
@@ -222,13 +224,14 @@ fn producers_that_get_an_epoch_with_every_end() {
             (commit(3), "7/4"),
             (Durable, "PrepareCommit 7/4"),
             (commit(3), "CONCURRENT_TRANSACTIONS"),
-            (Marked, "PrepareCommit 7/4"),
+            (Marked, "CompleteCommit 7/4"),
             (Durable, "CompleteCommit 7/4"),
             (commit(3), "7/4"),
             (abort(3), "INVALID_TXN_STATE"),
             (commit(4), "INVALID_TXN_STATE"),
             (abort(4), "7/5"),
-            (Durable, "PrepareAbort 7/5"),
+            // There is no partition to tell.
+            (Durable, "CompleteAbort 7/5"),
             (Durable, "CompleteAbort 7/5"),
             (abort(4), "7/5"),
             (commit(4), "INVALID_TXN_STATE"),
@@ -245,7 +248,7 @@ fn producers_that_get_an_epoch_with_every_end() {
             (abort(2), "PRODUCER_FENCED"),
             (commit(3), "INVALID_TXN_STATE"),
             (abort(3), "7/4"),
-            (Durable, "PrepareAbort 7/4"),
+            (Durable, "CompleteAbort 7/4"),
         ],
     );
 }
@@ -260,7 +263,7 @@ fn a_second_producer_aborts_the_open_transaction_first() {
             (Durable, "PrepareAbort 7/4"),
             (Init(None), "CONCURRENT_TRANSACTIONS"),
             (End(7, 3, true, 2), "CONCURRENT_TRANSACTIONS"),
-            (Marked, "PrepareAbort 7/4"),
+            (Marked, "CompleteAbort 7/4"),
             (Durable, "CompleteAbort 7/4"),
             (Init(None), "7/5"),
             (Durable, "Empty 7/5"),
@@ -305,7 +308,7 @@ fn a_used_up_producer_id_gives_way_to_the_next() {
             (End(7, last, true, 2), "1000/0"),
             (Durable, "PrepareCommit 7/32767"),
             (End(7, last, true, 2), "CONCURRENT_TRANSACTIONS"),
-            (Marked, "PrepareCommit 7/32767"),
+            (Marked, "CompleteCommit 1000/0"),
             (Durable, "CompleteCommit 1000/0"),
             (End(7, last, true, 2), "1000/0"),
             (End(7, last, false, 2), "INVALID_TXN_STATE"),
@@ -317,7 +320,7 @@ fn a_used_up_producer_id_gives_way_to_the_next() {
         &[
             (Init(None), "retry"),
             (Durable, "PrepareAbort 7/32767"),
-            (Marked, "PrepareAbort 7/32767"),
+            (Marked, "CompleteAbort 1000/0"),
             (Durable, "CompleteAbort 1000/0"),
             (Init(None), "1000/1"),
         ],
@@ -332,7 +335,7 @@ fn the_clock_aborts_and_forgets() {
             (Pass(60_000), "Ongoing 7/3"),
             (Pass(1), "Ongoing 7/3"),
             (Durable, "PrepareAbort 7/4"),
-            (Marked, "PrepareAbort 7/4"),
+            (Marked, "CompleteAbort 7/4"),
             (Durable, "CompleteAbort 7/4"),
             (End(7, 3, true, 2), "INVALID_TXN_STATE"),
             (End(7, 3, true, 0), "PRODUCER_FENCED"),
@@ -370,12 +373,51 @@ fn a_start_completes_what_was_decided() {
         world.ended = effects.ended;
         assert_eq!(world.step(Add(7, 3, 0, 0)), "CONCURRENT_TRANSACTIONS");
         world.step(Marked);
-        // The record of the completion is refused: it is tried again, and nothing else may happen before.
-        world.step(Refused);
-        assert_eq!(world.step(Add(7, 3, 0, 0)), "CONCURRENT_TRANSACTIONS");
-        let mut effects = Effects::default();
-        world.state.retry_completion(&ID.into(), 20_000, &mut effects);
-        assert!(matches!(&effects.appends[0].then, Then::Become { next, .. } if next.status.is_idle()));
+    }
+}
+
+#[test]
+fn the_next_transaction_begins_behind_the_record_of_a_completion() {
+    check(
+        World::with(3, Status::Ongoing),
+        &[
+            (End(7, 3, true, 2), "7/4"),
+            (Durable, "PrepareCommit 7/4"),
+            (Add(7, 4, 2, 0), "CONCURRENT_TRANSACTIONS"),
+            (Marked, "CompleteCommit 7/4"),
+            (Add(7, 4, 2, 0), "NONE"),
+            (Add(7, 4, 2, 0), "CONCURRENT_TRANSACTIONS"),
+            (Durable, "CompleteCommit 7/4"),
+            (Durable, "Ongoing 7/4"),
+        ],
+    );
+}
+
+/// Whether a retry records the completion once more, and what is asked for.
+fn retry(world: &mut World) -> bool {
+    let mut effects = Effects::default();
+    world.state.retry_completion(&ID.into(), &mut effects);
+    let completions = effects.appends.iter().filter(|append| matches!(append.then, Then::Complete(_))).count();
+    assert_eq!(completions, effects.appends.len());
+    completions == 1
+}
+
+#[test]
+fn a_refused_completion_is_recorded_once_more_unless_something_follows_it() {
+    for follower in [None, Some(Durable), Some(Refused)] {
+        let mut world = World::with(3, Status::Ongoing);
+        let before = [End(7, 3, true, 2), Durable, Marked].map(|step| world.step(step));
+        assert_eq!(before[2], "CompleteCommit 7/4");
+        assert_eq!(world.step(Refused), "CompleteCommit 7/4");
+        assert_eq!(world.retries.len(), 1);
+        if let Some(outcome) = follower {
+            assert_eq!(world.step(Add(7, 4, 2, 0)), "NONE");
+            assert!(!retry(&mut world), "it is on its way");
+            world.step(outcome);
+        }
+        let expected = follower != Some(Durable);
+        assert_eq!(retry(&mut world), expected, "{follower:?}");
+        assert_eq!(world.retries.len(), 1 + usize::from(follower == Some(Refused)));
     }
 }
 
