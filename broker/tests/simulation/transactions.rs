@@ -27,8 +27,8 @@ use storage::runtime::{LocalFuture, Runtime};
 use crate::machine::{Client, Machine, cores};
 use crate::support::{fetch, produce, record_bytes, row};
 
-const TOPIC: &str = "t";
-const PARTITIONS: i32 = 3;
+pub const TOPIC: &str = "t";
+pub const PARTITIONS: i32 = 3;
 const GROUP: &str = "g";
 const ID: &str = "id";
 /// Of `transaction.timeout.ms`; those who leave a transaction to the clock wait for twice that.
@@ -37,9 +37,9 @@ const POLICIES: [CrashPolicy; 4] =
     [CrashPolicy::Random, CrashPolicy::LoseAll, CrashPolicy::KeepAll, CrashPolicy::Killed];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Producer {
-    id: i64,
-    epoch: i16,
+pub struct Producer {
+    pub id: i64,
+    pub epoch: i16,
 }
 
 /// What the client knows of a transaction.
@@ -237,7 +237,7 @@ impl Writer {
     }
 }
 
-fn batch(producer: Producer, base_sequence: i32, number: usize) -> Bytes {
+pub fn batch(producer: Producer, base_sequence: i32, number: usize) -> Bytes {
     let header = BatchHeader {
         producer_id: producer.id,
         producer_epoch: producer.epoch,
@@ -252,7 +252,7 @@ fn batch(producer: Producer, base_sequence: i32, number: usize) -> Bytes {
 }
 
 /// The topics, and nothing in them.
-async fn prepare(machine: &Machine) {
+pub async fn prepare(machine: &Machine) {
     let topic = CreatableTopic {
         name: TOPIC.to_owned(),
         num_partitions: PARTITIONS,
