@@ -54,7 +54,7 @@ fuzz_target!(|data: &[u8]| {
     let bytes = mend(data);
     read(&bytes);
     let origin = if choice & 32 != 0 { Origin::Coordinator } else { Origin::Client };
-    let (config, source) = (config(*choice), Source { origin, produce_version: 9, now_ms: 1_700_000_000_000 });
+    let (config, source) = (config(*choice), Source { origin, produce_version: 9, now_ms: 1_700_000_000_000, position: 0 });
     let Ok(validated) = validate(&bytes, &config, source) else { return };
     let mut copy = validated.bytes.to_vec();
     validated.stamp(&mut copy, Offset(0), LeaderEpoch(3)).expect("what was accepted can be stamped");

@@ -27,7 +27,7 @@ fn batch(records: usize, record_bytes: usize, compression: Compression) -> Bytes
 }
 
 fn validation(criterion: &mut Criterion) {
-    let source = Source { origin: Origin::Client, produce_version: 9, now_ms: NOW_MS };
+    let source = Source { origin: Origin::Client, produce_version: 9, now_ms: NOW_MS, position: 0 };
     let lz4 = Compression::with_default_level(CompressionType::Lz4);
     for (name, records, record_bytes, compression, decode) in [
         ("1x100", 1, 100, Compression::None, false),

@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod compaction;
+pub mod crc;
 pub mod directory;
 pub mod engine;
 pub mod error;

@@ -272,9 +272,20 @@ impl<'a> BatchView<'a> {
         &self.bytes[HEADER_BYTES..]
     }
 
-    /// Compares the checksum: CRC32C from the attributes to the end.
+    /// What the checksum covers: from the attributes to the end.
+    #[must_use]
+    pub fn covered(&self) -> &'a [u8] {
+        &self.bytes[CRC_COVER..]
+    }
+
+    /// Compares the checksum: CRC32C of [`BatchView::covered`].
     pub fn verify_crc(&self) -> Result<(), BatchError> {
-        let (stored, computed) = (self.header.crc, crc32c::crc32c(&self.bytes[CRC_COVER..]));
+        self.check_crc(crc32c::crc32c(self.covered()))
+    }
+
+    /// Compares the checksum with one that was `computed`.
+    pub fn check_crc(&self, computed: u32) -> Result<(), BatchError> {
+        let stored = self.header.crc;
         if stored == computed { Ok(()) } else { Err(BatchError::Crc { stored, computed }) }
     }
 

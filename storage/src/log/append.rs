@@ -6,6 +6,7 @@ use bytes::Bytes;
 use protocol::records::{BatchError, BatchView, CRC_COVER};
 
 use super::{AppendOptions, Appended, DurableFuture, Log};
+use crate::crc::BatchCrc;
 use crate::error::{AppendError, StorageError};
 use crate::ids::Offset;
 use crate::memory::Reservation;
@@ -29,7 +30,9 @@ impl Log {
         self.check_open()?;
         self.check_room(&reservation, batch.len())?;
         let now_ms = self.volume.runtime.wall_clock_ms();
-        let source = Source { origin: options.origin, produce_version: options.produce_version, now_ms };
+        // Where it will be unless a segment begins with it.
+        let position = self.state.borrow().head.bytes;
+        let source = Source { origin: options.origin, produce_version: options.produce_version, now_ms, position };
         let validated = validate(&batch, &self.state.borrow().config, source)?;
         let base_offset = self.end.get();
         let update = match self.admit(&validated, base_offset, options)? {
@@ -123,16 +126,17 @@ impl Log {
         let batch = restamped.as_ref().unwrap_or(&validated.bytes);
         let max_timestamp = validated.max_timestamp_ms;
         let (segment_base_offset, position) = self.place(batch.len() as u64, base_offset, next_offset, max_timestamp);
-        let memory = Rc::new(BatchMemory::default());
         let this: Option<Rc<dyn Committed>> = self.this.upgrade().map(|this| this as Rc<dyn Committed>);
         // Base offset and leader epoch are outside the checksum: stamped on the way.
         let (offset, epoch) = (base_offset.to_be_bytes(), options.leader_epoch.0.to_be_bytes());
         let (before_checked, checked) = batch.split_at(CRC_COVER);
         let parts = [&offset[..], &before_checked[8..12], &epoch, &before_checked[16..], checked];
-        let last_crc = before_checked.last_chunk().map(|crc| u32::from_be_bytes(*crc));
+        let stamped_crc = before_checked.last_chunk().map_or(0, |crc| u32::from_be_bytes(*crc));
+        let is_known = stamped_crc == validated.crc.value;
+        let memory = BatchMemory::to_fill(if is_known { validated.crc.clone() } else { BatchCrc::whole(stamped_crc) });
         let header = append_header(self.id, base_offset);
         let token = this.as_ref().map(|this| (this, next_offset));
-        let body = Body { parts: &parts, last_crc, position: Some(position) };
+        let body = Body { parts: &parts, last_crc: Some(memory.crc()), position: Some(position) };
         let wal_position = self.volume.wal.append(&header, body, Some(&memory), token);
         if options.in_hurry {
             self.volume.wal.hurry();

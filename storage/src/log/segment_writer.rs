@@ -33,14 +33,14 @@ impl Log {
             // A chunk of the pool for what has to be copied: fresh memory costs more than the copy.
             let mut chunk = self.volume.memory.take_chunk();
             let blocks = rope.take_blocks(WRITE_BYTES_MAX.min(length - done), &mut chunk);
-            let bytes: usize = blocks.iter().map(Bytes::len).sum();
+            let bytes: usize = blocks.bytes.iter().map(Bytes::len).sum();
             // One call, and one hand-over to a kernel thread, instead of two.
             at_once = bytes == length;
             let durability = if at_once { Durability::Durable } else { Durability::Buffered };
             let at = position + done as u64;
             done += bytes;
-            let checksums = self.write_checksums(at, &blocks).await;
-            let written = disk.write(&file, blocks, at, durability, Lane::Background).await;
+            let checksums = self.write_checksums(at, blocks.checksums).await;
+            let written = disk.write(&file, blocks.bytes, at, durability, Lane::Background).await;
             self.volume.memory.retire(chunk);
             checksums.and(written)?;
         }
@@ -70,10 +70,10 @@ impl Log {
         Ok(file)
     }
 
-    /// The sidecar's entries for some blocks. Not synced: what the log does not cover says nothing.
-    async fn write_checksums(&self, position: u64, blocks: &[Bytes]) -> io::Result<()> {
+    /// The sidecar's entries for the blocks from `position` on. Not synced: what the log does not cover says nothing.
+    async fn write_checksums(&self, position: u64, entries: Vec<u8>) -> io::Result<()> {
         let first = position / BLOCK_BYTES as u64;
-        let entries = Bytes::from(blocks.iter().flat_map(|blocks| encode_checksums(blocks)).collect::<Vec<u8>>());
+        let entries = Bytes::from(entries);
         let file = self.sidecar().await?;
         let disk = self.volume.runtime.disk();
         if first == 0 {
@@ -168,7 +168,7 @@ impl Log {
         if !residue.is_empty() {
             let mut block = aligned_zeros(BLOCK_BYTES);
             block[..residue.len()].copy_from_slice(&residue);
-            self.write_checksums(position, std::slice::from_ref(&residue)).await?;
+            self.write_checksums(position, encode_checksums(&residue)).await?;
             disk.write(&file, vec![block.freeze()], position, Durability::Buffered, Lane::Background).await?;
             disk.set_len(&file, bytes).await?;
         }

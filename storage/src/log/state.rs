@@ -8,6 +8,7 @@ use protocol::records::BatchView;
 
 use super::LogConfig;
 use super::aborted::Aborted;
+use super::rope::Part;
 use crate::compaction::clean::CleaningState;
 use crate::ids::{LeaderEpoch, Offset};
 use crate::leader_epochs::LeaderEpochs;
@@ -107,7 +108,7 @@ pub(crate) struct Plan {
     /// The offset after its last batch.
     pub next_offset: i64,
     pub bytes: u64,
-    pub rope: Vec<Bytes>,
+    pub rope: Vec<Part>,
     pub indexed: Vec<IndexedBatch>,
 }
 
@@ -191,7 +192,7 @@ impl State {
             if !fits || batch.segment_base_offset != segment_base_offset || batch.next_offset > high_watermark {
                 break;
             }
-            batch.memory.append_to(&mut plan.rope);
+            plan.rope.extend(parts_of(&batch.memory));
             plan.bytes += u64::from(batch.bytes);
             plan.next_offset = batch.next_offset;
             plan.indexed.push(IndexedBatch {
@@ -224,6 +225,15 @@ impl State {
             _ => self.uncommitted.push_back((next_offset, group)),
         }
     }
+}
+
+/// The slices of a batch, in order.
+fn parts_of(batch: &Rc<BatchMemory>) -> impl Iterator<Item = Part> {
+    batch.parts().into_iter().scan(0, |at, bytes| {
+        let part = Part { at: *at, batch: batch.clone(), bytes };
+        *at += part.bytes.len();
+        Some(part)
+    })
 }
 
 /// Kafka keeps offsets relative to the segment's in 32 bits.

@@ -163,7 +163,7 @@ impl Log {
         };
         let total = residue.len() + plan.bytes as usize;
         let whole = total / BLOCK_BYTES * BLOCK_BYTES;
-        let mut rope = Rope::new(std::iter::once(residue).chain(plan.rope));
+        let mut rope = Rope::new(residue, plan.rope);
         if whole > 0 {
             let written = self.write_blocks(&mut rope, position, whole).await;
             written.map_err(|error| self.write_failed(&error))?;

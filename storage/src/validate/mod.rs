@@ -11,9 +11,10 @@ mod records;
 
 use bytes::Bytes;
 use protocol::records::{
-    Attributes, BatchError, BatchHeader, BatchMut, BatchView, Compression, CompressionType, recompress,
+    Attributes, BatchError, BatchHeader, BatchMut, BatchView, CRC_COVER, Compression, CompressionType, recompress,
 };
 
+use crate::crc::BatchCrc;
 use crate::error::AppendError;
 use crate::ids::{LeaderEpoch, Offset};
 use crate::log::{LogConfig, Origin};
@@ -39,6 +40,8 @@ pub struct Validated {
     pub bytes: Bytes,
     /// The header of `bytes`, before stamping.
     pub header: BatchHeader,
+    /// The checksum in `header`.
+    pub crc: BatchCrc,
     /// What [`Validated::stamp`] does about time.
     pub timestamps: TimestampStamp,
     /// The largest timestamp once stamped; -1 without any.
@@ -71,6 +74,8 @@ pub struct Source {
     pub produce_version: i16,
     /// The time now.
     pub now_ms: i64,
+    /// Where in its segment the batch would begin.
+    pub position: u64,
 }
 
 /// Checks the record bytes of one partition in a Produce request.
@@ -80,7 +85,7 @@ pub fn validate(records: &Bytes, config: &LogConfig, source: Source) -> Result<V
     if codec == CompressionType::Zstd && source.produce_version < 7 {
         return Err(AppendError::UnsupportedCompressionType("zstd needs version 7 of the Produce request".into()));
     }
-    check_header(&batch, config, source.origin)?;
+    let crc = check_header(&batch, config, source)?;
     let target = target_codec(codec, &batch, config);
     let decoded =
         codec == CompressionType::None || target.is_some() || config.cleanup_compact || config.validate_records;
@@ -88,14 +93,14 @@ pub fn validate(records: &Bytes, config: &LogConfig, source: Source) -> Result<V
         true => records::check_records(&batch, config, source.now_ms)?,
         false => records::check_header_times(&batch.header, config, source.now_ms)?,
     };
-    let bytes = match target {
-        None => records.slice(..batch.bytes().len()),
+    let (bytes, crc) = match target {
+        None => (records.slice(..batch.bytes().len()), crc),
         Some(target) => recoded(&batch, target, config)?,
     };
     if bytes.len() as u64 > config.segment_bytes {
         return Err(AppendError::RecordListTooLarge { batch_bytes: bytes.len(), segment_bytes: config.segment_bytes });
     }
-    finish(bytes, facts, config, source.now_ms)
+    finish(bytes, crc, facts, config, source.now_ms)
 }
 
 /// The first batch, if it is the only one. What follows it and is not a whole batch is ignored, as Kafka does.
@@ -129,16 +134,20 @@ fn whole_batch(bytes: &[u8]) -> Result<Option<&[u8]>, AppendError> {
     }
 }
 
-fn check_header(batch: &BatchView<'_>, config: &LogConfig, origin: Origin) -> Result<(), AppendError> {
-    let (header, batch_bytes) = (&batch.header, batch.bytes().len());
+fn check_header(batch: &BatchView<'_>, config: &LogConfig, source: Source) -> Result<BatchCrc, AppendError> {
+    let (header, batch_bytes, origin) = (&batch.header, batch.bytes().len(), source.origin);
     if origin == Origin::Client && header.base_offset != 0 {
         return Err(invalid(format!("the base offset of a produced batch is 0, this one has {}", header.base_offset)));
     }
     if batch_bytes > config.max_message_bytes {
         return Err(AppendError::MessageTooLarge { batch_bytes, batch_bytes_max: config.max_message_bytes });
     }
-    batch.verify_crc().map_err(|error| AppendError::CorruptMessage(error.to_string()))?;
-    if origin == Origin::Client { check_client(header) } else { Ok(()) }
+    let crc = BatchCrc::compute(batch.covered(), source.position + CRC_COVER as u64);
+    batch.check_crc(crc.value).map_err(|error| AppendError::CorruptMessage(error.to_string()))?;
+    if origin == Origin::Client {
+        check_client(header)?;
+    }
+    Ok(crc)
 }
 
 /// What only coordinators may do.
@@ -168,22 +177,32 @@ fn target_codec(codec: CompressionType, batch: &BatchView<'_>, config: &LogConfi
     wanted.filter(|_| !(codec == CompressionType::None && batch.header.is_control()))
 }
 
-fn recoded(batch: &BatchView<'_>, target: Compression, config: &LogConfig) -> Result<Bytes, AppendError> {
+fn recoded(batch: &BatchView<'_>, target: Compression, config: &LogConfig) -> Result<(Bytes, BatchCrc), AppendError> {
     let bytes = recompress(batch, target, DECOMPRESSED_BYTES_MAX).map_err(refused)?;
     let (batch_bytes, batch_bytes_max) = (bytes.len(), config.max_message_bytes);
     match batch_bytes > batch_bytes_max {
         true => Err(AppendError::MessageTooLarge { batch_bytes, batch_bytes_max }),
-        false => Ok(bytes),
+        false => {
+            let crc = BatchCrc::whole(BatchHeader::parse(&bytes).map_err(refused)?.crc);
+            Ok((bytes, crc))
+        }
     }
 }
 
-fn finish(bytes: Bytes, facts: records::Facts, config: &LogConfig, now_ms: i64) -> Result<Validated, AppendError> {
+fn finish(
+    bytes: Bytes,
+    crc: BatchCrc,
+    facts: records::Facts,
+    config: &LogConfig,
+    now_ms: i64,
+) -> Result<Validated, AppendError> {
     let header = BatchHeader::parse(&bytes).map_err(refused)?;
     if config.log_append_time {
         let (timestamps, delta) = (TimestampStamp::LogAppendTime(now_ms), Some(0));
         return Ok(Validated {
             bytes,
             header,
+            crc,
             timestamps,
             max_timestamp_ms: now_ms,
             max_timestamp_offset_delta: delta,
@@ -192,7 +211,7 @@ fn finish(bytes: Bytes, facts: records::Facts, config: &LogConfig, now_ms: i64) 
     let records::Facts { max_timestamp_ms, max_timestamp_offset_delta } = facts;
     let right = header.max_timestamp == max_timestamp_ms && !header.attributes.has(Attributes::LOG_APPEND_TIME);
     let timestamps = if right { TimestampStamp::Keep } else { TimestampStamp::Max(max_timestamp_ms) };
-    Ok(Validated { bytes, header, timestamps, max_timestamp_ms, max_timestamp_offset_delta })
+    Ok(Validated { bytes, header, crc, timestamps, max_timestamp_ms, max_timestamp_offset_delta })
 }
 
 fn invalid(message: impl Into<String>) -> AppendError {

@@ -35,8 +35,8 @@ fn with_header(mut bytes: Vec<u8>, change: impl FnOnce(&mut BatchHeader)) -> Vec
     bytes
 }
 
-const CLIENT: Source = Source { origin: Origin::Client, produce_version: 9, now_ms: NOW };
-const COORDINATOR: Source = Source { origin: Origin::Coordinator, produce_version: i16::MAX, now_ms: NOW };
+const CLIENT: Source = Source { origin: Origin::Client, produce_version: 9, now_ms: NOW, position: 0 };
+const COORDINATOR: Source = Source { origin: Origin::Coordinator, produce_version: i16::MAX, now_ms: NOW, position: 0 };
 
 /// The error by its kind, with the records it names.
 fn outcome(bytes: &[u8], config: &LogConfig, source: Source) -> (&'static str, Vec<i32>) {

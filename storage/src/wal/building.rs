@@ -14,6 +14,7 @@ use super::group::Group;
 use super::pace::Gathered;
 use super::unwritten::{PLACED_BYTES_MIN, Unwritten};
 use super::writer::Wal;
+use crate::crc::BatchCrc;
 use crate::memory::CHUNK_BYTES;
 use crate::runtime::BLOCK_BYTES;
 
@@ -21,12 +22,24 @@ use crate::runtime::BLOCK_BYTES;
 #[derive(Default)]
 pub struct BatchMemory {
     parts: RefCell<Vec<Bytes>>,
+    /// As it was validated; without blocks if it was not, or not for where it is.
+    crc: BatchCrc,
 }
 
 impl BatchMemory {
     /// Memory that exists already.
     pub fn new(parts: Vec<Bytes>) -> Rc<BatchMemory> {
-        Rc::new(BatchMemory { parts: RefCell::new(parts) })
+        Rc::new(BatchMemory { parts: RefCell::new(parts), crc: BatchCrc::default() })
+    }
+
+    /// Memory to be filled with a batch of this checksum.
+    pub fn to_fill(crc: BatchCrc) -> Rc<BatchMemory> {
+        Rc::new(BatchMemory { parts: RefCell::default(), crc })
+    }
+
+    /// The batch's checksum.
+    pub fn crc(&self) -> &BatchCrc {
+        &self.crc
     }
 
     /// The slices, in order.

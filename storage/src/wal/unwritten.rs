@@ -2,7 +2,8 @@
 
 use bytes::BytesMut;
 
-use super::checksum::{RunningChecksum, combine};
+use super::checksum::RunningChecksum;
+use crate::crc::{BatchCrc, combine};
 use crate::runtime::BLOCK_BYTES;
 
 /// A piece of so many bytes of a body is worth a filler of up to a block in front of it.
@@ -13,8 +14,8 @@ pub const PLACED_BYTES_MIN: usize = 48 << 10;
 pub struct Body<'a> {
     /// Its bytes, in pieces.
     pub parts: &'a [&'a [u8]],
-    /// The CRC-32C of the last part, if it is known.
-    pub last_crc: Option<u32>,
+    /// The checksum of the last part, if it is known.
+    pub last_crc: Option<&'a BatchCrc>,
     /// Where in a file it will be written once more. A long piece of it lies in its blocks in memory as it will there.
     pub position: Option<u64>,
 }
@@ -27,13 +28,13 @@ pub struct Unwritten<'a> {
     body_bytes: usize,
     /// Where in a block the body's end lies.
     end: Option<usize>,
-    last: Option<LastPart>,
+    last: Option<LastPart<'a>>,
 }
 
 /// A part whose checksum is known, and that of what has been taken of it.
-struct LastPart {
+struct LastPart<'a> {
     bytes: usize,
-    crc: u32,
+    crc: &'a BatchCrc,
     taken_crc: u32,
 }
 
@@ -89,15 +90,16 @@ impl<'a> Unwritten<'a> {
         }
     }
 
-    /// The checksum of the next bytes if they belong to the part whose own is known. The end of that is not read for it.
+    /// The checksum of the next bytes if they belong to the part whose own is known. They are read only if it is not known how
+    /// far that got with them.
     fn known_crc(&mut self, now: &[u8]) -> Option<u32> {
         let left = self.bytes;
         let last = self.last.as_mut().filter(|last| left <= last.bytes)?;
-        if left == now.len() {
-            return Some(combine(last.taken_crc, last.crc, now.len()));
-        }
-        let crc = crc32c::crc32c(now);
-        last.taken_crc = combine(last.taken_crc, crc, now.len());
+        let known =
+            if left == now.len() { Some(last.crc.value) } else { last.crc.up_to(last.bytes - left + now.len()) };
+        let up_to = known.unwrap_or_else(|| crc32c::crc32c_append(last.taken_crc, now));
+        let crc = combine(last.taken_crc, up_to, now.len());
+        last.taken_crc = up_to;
         Some(crc)
     }
 }
@@ -112,7 +114,8 @@ mod tests {
         let body: Vec<u8> = (0..body_bytes as u32).map(|index| (index * 7 + index / 251) as u8).collect();
         let (front, back) = body.split_at(body_bytes.min(21));
         let parts = [front, back];
-        let body = Body { parts: &parts, last_crc: Some(crc32c::crc32c(back)), position };
+        let crc = BatchCrc::compute(back, position.unwrap_or(0) + front.len() as u64);
+        let body = Body { parts: &parts, last_crc: Some(&crc), position };
         let mut entry = Unwritten::new(&header, body);
         let (mut chunk, mut checksum) = (BytesMut::new(), RunningChecksum::default());
         while entry.bytes() > 0 {
