@@ -94,8 +94,8 @@ pub fn validate(records: &Bytes, config: &LogConfig, source: Source) -> Result<V
         false => records::check_header_times(&batch.header, config, source.now_ms)?,
     };
     let (bytes, crc) = match target {
-        None => (records.slice(..batch.bytes().len()), crc),
-        Some(target) => recoded(&batch, target, config)?,
+        None => (records.slice(..batch.bytes().len()), Some(crc)),
+        Some(target) => (recoded(&batch, target, config)?, None),
     };
     if bytes.len() as u64 > config.segment_bytes {
         return Err(AppendError::RecordListTooLarge { batch_bytes: bytes.len(), segment_bytes: config.segment_bytes });
@@ -177,26 +177,24 @@ fn target_codec(codec: CompressionType, batch: &BatchView<'_>, config: &LogConfi
     wanted.filter(|_| !(codec == CompressionType::None && batch.header.is_control()))
 }
 
-fn recoded(batch: &BatchView<'_>, target: Compression, config: &LogConfig) -> Result<(Bytes, BatchCrc), AppendError> {
+fn recoded(batch: &BatchView<'_>, target: Compression, config: &LogConfig) -> Result<Bytes, AppendError> {
     let bytes = recompress(batch, target, DECOMPRESSED_BYTES_MAX).map_err(refused)?;
     let (batch_bytes, batch_bytes_max) = (bytes.len(), config.max_message_bytes);
     match batch_bytes > batch_bytes_max {
         true => Err(AppendError::MessageTooLarge { batch_bytes, batch_bytes_max }),
-        false => {
-            let crc = BatchCrc::whole(BatchHeader::parse(&bytes).map_err(refused)?.crc);
-            Ok((bytes, crc))
-        }
+        false => Ok(bytes),
     }
 }
 
 fn finish(
     bytes: Bytes,
-    crc: BatchCrc,
+    crc: Option<BatchCrc>,
     facts: records::Facts,
     config: &LogConfig,
     now_ms: i64,
 ) -> Result<Validated, AppendError> {
     let header = BatchHeader::parse(&bytes).map_err(refused)?;
+    let crc = crc.unwrap_or_else(|| BatchCrc::whole(header.crc));
     if config.log_append_time {
         let (timestamps, delta) = (TimestampStamp::LogAppendTime(now_ms), Some(0));
         return Ok(Validated {
