@@ -1,4 +1,4 @@
-//! The HTTP server beside Kafka's protocol: `/metrics`, `/healthz`, `/readyz`. On the background runtime, so that a
+//! The HTTP server beside Kafka's protocol: `/metrics`, `/client-metrics`, `/healthz`, `/readyz`. On the background runtime, so that a
 //! scrape never holds up a core.
 //!
 //! - `/healthz`: 200 while every core answers.
@@ -29,6 +29,7 @@ pub fn bind(address: &str) -> Result<TcpListener, String> {
 pub fn serve(background: &Background, listener: TcpListener, shards: ShardHandle) {
     let router = Router::new()
         .route("/metrics", get(metrics))
+        .route("/client-metrics", get(client_metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .with_state(shards);
@@ -41,6 +42,17 @@ pub fn serve(background: &Background, listener: TcpListener, shards: ShardHandle
             tracing::error!(%error, "admin HTTP has ended");
         }
     });
+}
+
+/// What clients pushed; a page of its own, since its names and its size are theirs.
+async fn client_metrics(State(shards): State<ShardHandle>) -> impl IntoResponse {
+    let mut clients = Vec::new();
+    for core in 0..shards.cores() {
+        let pushed = shards.run_on(core, |shard| Box::pin(std::future::ready(shard.telemetry().series())));
+        // A core that is gone has nothing to add.
+        clients.extend(pushed.await.unwrap_or_default());
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], crate::telemetry::page(&clients))
 }
 
 /// What the cores hold is asked of them now: between scrapes it costs nothing.

@@ -106,6 +106,8 @@ pub const APIS: &[Api] = &[
     row!(ListTransactions, Alone, list_transactions::handle),
     row!(ConsumerGroupHeartbeat, Alone, consumer_group_heartbeat::handle),
     row!(ConsumerGroupDescribe, Alone, consumer_group_describe::handle),
+    row!(GetTelemetrySubscriptions, Alone, get_telemetry_subscriptions::handle),
+    row!(PushTelemetry, Alone, push_telemetry::handle),
     row!(ListConfigResources, Alone, list_config_resources::handle),
     row!(DescribeTopicPartitions, Alone, describe_topic_partitions::handle),
     row!(StreamsGroupHeartbeat, Alone, streams_group_heartbeat::handle),

@@ -1,10 +1,11 @@
 //! What a handler knows beside the request itself.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use protocol::Uuid;
 use protocol::messages::{ApiKey, ResponseHeader};
 use protocol::wire::{Message, Writer};
 use storage::runtime::Monotonic;
@@ -12,6 +13,7 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::quotas::Pause;
 use crate::shard::Shard;
+use crate::telemetry::ClientSoftware;
 
 /// Who is at the other end of a connection. One per connection, shared by its requests.
 #[derive(Debug)]
@@ -25,6 +27,9 @@ pub struct ConnectionInfo {
     /// Held by a transactional produce until its appends are issued: it may have to ask a coordinator first, and the
     /// next one must not overtake it meanwhile.
     pub produce_turn: Mutex<()>,
+    /// The client instance that asked for its metrics subscription, or pushed metrics, last.
+    pub telemetry_instance: Cell<Option<Uuid>>,
+    software: RefCell<ClientSoftware>,
     muted_until: Cell<Monotonic>,
 }
 
@@ -36,8 +41,20 @@ impl ConnectionInfo {
             peer,
             closed: Latch::default(),
             produce_turn: Mutex::default(),
+            telemetry_instance: Cell::default(),
+            software: RefCell::default(),
             muted_until: Cell::default(),
         }
+    }
+
+    /// What the client runs, as far as it said.
+    pub fn software(&self) -> ClientSoftware {
+        self.software.borrow().clone()
+    }
+
+    /// The client said what it runs.
+    pub fn set_software(&self, software: ClientSoftware) {
+        self.software.replace(software);
     }
 
     /// No request is begun before this moment: the client used more than its quota (KIP-219).

@@ -1,5 +1,5 @@
-//! What a core does by the clock: measure how late it runs, close idle connections, give memory back, and
-//! look into the mailbox and whether the limit of open files is enough.
+//! What a core does by the clock: measure how late it runs, close idle connections, give memory back, forget clients
+//! that push no metrics any more, and look into the mailbox and whether the limit of open files is enough.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -32,6 +32,7 @@ pub async fn run(shard: Rc<Shard>) {
         connections.set(shard.connections().len() as f64);
         crate::metrics::observe(&shard);
         open_files.look(&shard);
+        shard.telemetry().expire(now);
         if giving_back.is_due(now, shard.connections().last_active.get()) {
             shard.connections().read_buffers.clear();
             allocator::give_back();

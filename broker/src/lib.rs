@@ -36,6 +36,7 @@ pub mod read_partitions;
 pub mod ready;
 pub mod server;
 pub mod shard;
+pub mod telemetry;
 pub mod topic_name;
 pub mod transactions;
 

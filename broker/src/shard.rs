@@ -32,6 +32,7 @@ use crate::partition::Partition;
 use crate::producer_ids::ProducerIds;
 use crate::quotas::QuotaCounters;
 use crate::read_everywhere::VisiblePartitions;
+use crate::telemetry::Telemetry;
 use crate::transactions::TransactionHomes;
 
 pub use mailbox::{Mailbox, ShardClosed, ShardHandle, core_of};
@@ -107,6 +108,7 @@ pub struct Shard {
     /// Of partitions this core had.
     retired_traffic: Traffic,
     quotas: QuotaCounters,
+    telemetry: Telemetry,
     stopping: Latch,
     stopped: Latch,
 }
@@ -131,6 +133,7 @@ impl Shard {
             api_metrics: ApiMetrics::new(),
             retired_traffic: Traffic::default(),
             quotas: QuotaCounters::default(),
+            telemetry: Telemetry::default(),
             stopping: Latch::default(),
             stopped: Latch::default(),
         })
@@ -249,6 +252,11 @@ impl Shard {
     /// What clients used whose quotas are counted on this core.
     pub fn quotas(&self) -> &QuotaCounters {
         &self.quotas
+    }
+
+    /// The client instances this core knows, and what they pushed.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
     }
 
     /// Set when the broker begins to shut down: accept nothing new.

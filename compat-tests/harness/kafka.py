@@ -4,7 +4,7 @@ import base64
 import subprocess
 import uuid
 
-from harness import jvm
+from harness import jvm, paths
 from harness.broker import Broker
 from harness.process import free_port, wait_until
 from harness.wire import answers_api_versions
@@ -39,7 +39,8 @@ class Kafka(Broker):
     def start(self, wait: bool = True) -> "Kafka":
         if not self.properties_path.exists():
             self._format()
-        self.spawn(jvm.command("kafka.Kafka", [str(self.properties_path)], heap="512m"))
+        # With the plug-ins among the Java programs of the checks.
+        self.spawn(jvm.command("kafka.Kafka", [str(self.properties_path)], heap="512m", extra=(paths.CACHE / "java" / "classes",)))
         if wait:
             self.wait_ready()
         return self

@@ -187,6 +187,8 @@ broker_config! {
     transactional_id_expiration_ms: i64 = |s| s.number("transactional.id.expiration.ms");
     /// `transaction.partition.verification.enable`.
     transaction_partition_verification: bool = |s| s.boolean("transaction.partition.verification.enable");
+    /// `telemetry.max.bytes`.
+    telemetry_bytes_max: usize = |s| s.count("telemetry.max.bytes");
     /// `request.timeout.ms`.
     request_timeout_ms: i64 = |s| s.number("request.timeout.ms");
     /// `add.partitions.to.txn.retry.backoff.max.ms`.

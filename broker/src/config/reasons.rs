@@ -11,7 +11,6 @@ pub(super) const NO_PURGATORY: &str = "waiting requests leave no entries behind"
 pub(super) const NO_SASL: &str = "SASL and authorization do not exist yet";
 pub(super) const NO_SHARE_GROUPS: &str = "share groups (KIP-932) are not served yet";
 pub(super) const NO_WARMUP_TASKS: &str = "no warm-up tasks are assigned, as in Kafka 4.4";
-pub(super) const NO_TELEMETRY: &str = "client telemetry (KIP-714) is not served yet";
 pub(super) const NO_TIERING: &str = "tiered storage does not exist yet";
 pub(super) const NO_TLS: &str = "TLS does not exist yet";
 pub(super) const NO_TWO_PHASE_COMMIT: &str = "two-phase commit (KIP-939) is not stable in Kafka and not served";

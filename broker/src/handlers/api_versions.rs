@@ -17,6 +17,7 @@ use crate::api::{APIS, Api, Reply};
 use crate::context::RequestContext;
 use crate::metadata::MetadataImage;
 use crate::metadata::features::{FEATURES, Feature};
+use crate::telemetry::ClientSoftware;
 
 /// Produce is advertised from 0 on although 0 to 2 are not served: librdkafka takes a higher minimum for a broker
 /// without message format 2 (KAFKA-18659).
@@ -46,7 +47,13 @@ fn fallback() -> ApiVersionsResponse {
 fn handle(context: &RequestContext, request: &ApiVersionsRequest) -> ApiVersionsResponse {
     let identity = context.shard.identity();
     match check(request, context.api_version, &identity.cluster_id, identity.node_id) {
-        ErrorCode::NONE => versions(context.api_version, FEATURES, &context.shard.image()),
+        ErrorCode::NONE => {
+            if context.api_version >= 3 {
+                let (name, version) = (&request.client_software_name, &request.client_software_version);
+                context.connection.set_software(ClientSoftware::new(name, version));
+            }
+            versions(context.api_version, FEATURES, &context.shard.image())
+        }
         error_code => ApiVersionsResponse { error_code, ..Default::default() },
     }
 }

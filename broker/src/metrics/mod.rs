@@ -245,6 +245,49 @@ pub const METRICS: &[Metric] = &[
         &[],
         "Offsets committed.",
     ),
+    metric(
+        Gauge,
+        "kafka_server_client_metrics_instance_count",
+        Unit::Count,
+        &[],
+        "Client instances that asked which metrics to push, or pushed, lately.",
+    ),
+    metric(
+        Counter,
+        "kafka_server_client_metrics_unknown_subscription_request_count",
+        Unit::Count,
+        &[],
+        "Pushes for a subscription that is not, or no longer, the client's.",
+    ),
+    metric(
+        Counter,
+        "kafka_server_client_metrics_throttle_count",
+        Unit::Count,
+        &[],
+        "Telemetry requests of clients that came too early.",
+    ),
+    metric(
+        Counter,
+        "kafka_server_client_metrics_plugin_export_count",
+        Unit::Count,
+        &[],
+        "Pushes of clients that went to `/client-metrics`.",
+    ),
+    metric(
+        Counter,
+        "kafka_server_client_metrics_plugin_error_count",
+        Unit::Count,
+        &[],
+        "Pushes of clients that could not be read.",
+    ),
+    metric(Gauge, "msgloop_client_series", Unit::Count, &[], "Series at `/client-metrics`."),
+    metric(
+        Counter,
+        "msgloop_client_series_left_out_total",
+        Unit::Count,
+        &[],
+        "Series of clients that are not, or no longer, at `/client-metrics` for want of room.",
+    ),
 ];
 
 /// The row of this name.
@@ -362,7 +405,13 @@ pub fn render_docs() -> String {
         broker docs` rewrites it).\n\nServed at `/metrics` of `msgloop.admin.listener` in Prometheus' text form. Names \
         that begin with `kafka_` are those jmx_exporter gives Kafka's metrics. Those with a topic come without one, too: \
         the sum of all, deleted ones included. At most 1,000 topics and 5,000 partitions have series of their own, the \
-        first by name.\n\n| name | kind | unit | labels | meaning \
+        first by name.\n\nAt `/client-metrics` are the metrics that clients push (KIP-714), where a client metrics subscription \
+        asks for them: `kafka-client-metrics --alter --name all --metrics '*' --interval 30000`. Names and labels are the \
+        clients', with `_` for what Prometheus does not take and `_total` behind counters; each series has \
+        `client_instance_id` and `client_id`, and `msgloop_client_info` says more about each client. Gauges and sums are \
+        shown as they were pushed last, until three intervals, at least a minute, have passed without a push. A client \
+        has at most 2,000 series and 512 KiB of them, all clients together 16 MiB (1 MiB a core at least): beyond that, \
+        those that pushed longest ago go. At most 16,384 client instances are known at a time.\n\n| name | kind | unit | labels | meaning \
         |\n| --- | --- | --- | --- | --- |\n"
         .to_owned();
     for metric in METRICS {
@@ -396,6 +445,8 @@ mod tests {
             // What Kafka calls a count is one.
             let is_named_so = metric.name.ends_with("_total") || metric.name.ends_with("rebalance_count");
             let is_named_so = is_named_so || metric.name.ends_with("commit_count");
+            let of_clients = metric.name.strip_prefix("kafka_server_client_metrics_");
+            let is_named_so = is_named_so || of_clients.is_some_and(|count| count != "instance_count");
             assert_eq!(is_named_so, metric.kind == Counter, "{}", metric.name);
             assert!(metric.doc.ends_with('.'), "{}", metric.name);
         }

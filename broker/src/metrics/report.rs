@@ -11,6 +11,7 @@ use super::traffic::{self, Flow, Totals};
 use super::{MetricKind, metric_of};
 use crate::groups::state::ListFilter;
 use crate::shard::Shard;
+use crate::telemetry::TelemetryFigures;
 
 /// Topics that have series of their own, first come by name; the others are in the totals without a topic only.
 pub const TOPICS_MAX: usize = 1_000;
@@ -63,6 +64,8 @@ pub struct Report {
     pub offsets: u64,
     /// What the groups have done.
     pub activity: GroupActivity,
+    /// Metrics of clients.
+    pub telemetry: TelemetryFigures,
 }
 
 impl Report {
@@ -80,6 +83,7 @@ impl Report {
         }
         shard.api_metrics().report(&mut report);
         report.activity = shard.groups().activity();
+        report.telemetry = shard.telemetry().figures();
         for home in shard.groups().homes().all() {
             // A partition that is being read has nothing to tell yet.
             let Ok((listed, offsets)) = home.read(|state| (state.list(&ListFilter::default()), state.offsets().len()))
@@ -109,6 +113,7 @@ impl Report {
         self.offsets += other.offsets;
         self.activity.rebalances += other.activity.rebalances;
         self.activity.offset_commits += other.activity.offset_commits;
+        self.telemetry.add(&other.telemetry);
     }
 
     /// In Prometheus' text form.
@@ -137,6 +142,10 @@ impl Report {
         }
         self.render_requests(&mut page);
         self.render_groups(&mut page);
+        for (name, value) in self.telemetry.rows() {
+            page.metric(name);
+            page.sample(&[], value);
+        }
         page.text
     }
 
@@ -224,6 +233,7 @@ mod tests {
                 .into(),
             offsets: 3,
             activity: GroupActivity { rebalances: 1, offset_commits: 5 },
+            telemetry: TelemetryFigures { instances: 2, ..TelemetryFigures::default() },
         }
     }
 
@@ -248,6 +258,7 @@ mod tests {
             "kafka_server_group_coordinator_metrics_classic_group_count{state=\"Stable\"} 3",
             "kafka_coordinator_group_groupmetadatamanager_numoffsets 9",
             "kafka_server_group_coordinator_metrics_offset_commit_count 15",
+            "kafka_server_client_metrics_instance_count 6",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }

@@ -22,6 +22,7 @@ use super::output::Output;
 use crate::api::{BadRequest, Call, Order, Reply};
 use crate::context::{ConnectionInfo, Latch};
 use crate::shard::Shard;
+use crate::telemetry;
 
 /// What the rest of the core may know and ask of a connection.
 #[derive(Debug, Default)]
@@ -122,6 +123,7 @@ impl Connection {
         let result = self.run().await;
         self.info.closed.set();
         while self.in_flight.next().await.is_some() {}
+        telemetry::disconnected(&self.shard, &self.info).await;
         result
     }
 

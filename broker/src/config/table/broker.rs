@@ -2,7 +2,7 @@
 
 use crate::config::definition::Check::{Any, AtLeast, Between, Distinct, GzipLevel, OneOf};
 use crate::config::definition::{Config, boolean, class, int, list, long, string};
-use crate::config::reasons::{FEATURES, JAVA_CLASS, NO_TELEMETRY, ONE_REPLICA, OWN_METRICS, START};
+use crate::config::reasons::{FEATURES, JAVA_CLASS, ONE_REPLICA, OWN_METRICS, START};
 
 pub(super) const CONFIGS: &[Config] = &[
     int("node.id", Some("1"), AtLeast(0), "Number of this node, unique within the cluster."),
@@ -93,8 +93,12 @@ pub(super) const CONFIGS: &[Config] = &[
     int("metrics.num.samples", Some("2"), AtLeast(1), "Samples kept to compute a metric.").ignored(OWN_METRICS),
     string("metrics.recording.level", Some("INFO"), Any, "Highest detail that is recorded.").ignored(OWN_METRICS),
     long("metrics.sample.window.ms", Some("30000"), AtLeast(1), "Length of a sample.").ignored(OWN_METRICS),
-    int("telemetry.max.bytes", Some("1048576"), AtLeast(1), "Largest metrics push accepted from a client.")
-        .ignored(NO_TELEMETRY),
+    int(
+        "telemetry.max.bytes",
+        Some("1048576"),
+        AtLeast(1),
+        "Largest metrics push accepted from a client, as it comes and as it unfolds.",
+    ),
     long("server.max.startup.time.ms", Some("9223372036854775807"), AtLeast(0), "Longest time a start may take.")
         .internal()
         .ignored(START),

@@ -2,10 +2,9 @@
 
 use crate::config::definition::Check::{Any, Distinct};
 use crate::config::definition::{Config, int, list};
-use crate::config::reasons::NO_TELEMETRY;
 
 pub(super) const CONFIGS: &[Config] = &[
-    list("metrics", Some(""), Distinct, "Prefixes of the metrics clients push; * for all.").ignored(NO_TELEMETRY),
-    int("interval.ms", Some("300000"), Any, "How often clients push, 100 ms to 1 hour.").ignored(NO_TELEMETRY),
-    list("match", Some(""), Distinct, "Which clients push, as selector=pattern.").ignored(NO_TELEMETRY),
+    list("metrics", Some(""), Distinct, "Prefixes of the metrics clients push; * for all."),
+    int("interval.ms", Some("300000"), Any, "How often clients push, 100 ms to 1 hour."),
+    list("match", Some(""), Distinct, "Which clients push, as selector=pattern."),
 ];

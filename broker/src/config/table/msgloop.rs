@@ -15,7 +15,7 @@ pub(super) const CONFIGS: &[Config] = &[
         "msgloop.admin.listener",
         Some("127.0.0.1:9644"),
         Any,
-        "host:port of the HTTP server for /metrics, /healthz and /readyz; empty for none.",
+        "host:port of the HTTP server for /metrics, /client-metrics, /healthz and /readyz; empty for none.",
     ),
     string("msgloop.batch.validation", Some("batch"), OneOf(VALIDATIONS), VALIDATION_DOC).cluster_wide(),
     int(

@@ -14,7 +14,7 @@ mod leave;
 mod member;
 mod migrate;
 mod partitions;
-mod pattern;
+pub(crate) mod pattern;
 mod persist;
 mod reconcile;
 mod record;

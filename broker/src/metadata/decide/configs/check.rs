@@ -6,6 +6,7 @@ use crate::config::{Config, Settings, Update, Values, nearest_name, removed_topi
 use crate::metadata::decide::configs::row;
 use crate::metadata::decide::{ApiError, Cluster};
 use crate::metadata::record::{ResourceId, ResourceKind};
+use crate::telemetry::Matching;
 
 /// Checks everything that would be set on `resource` and returns it as it is kept.
 pub(super) fn check(resource: &ResourceId, values: Values, cluster: &Cluster<'_>) -> Result<Values, ApiError> {
@@ -207,16 +208,6 @@ fn check_session(kind: &str, checked: &Values, settings: &Settings) -> Result<()
     Err(invalid_config(format!("{session} must be greater than {heartbeat}")))
 }
 
-/// What a client metrics subscription may select clients by (ClientMetricsConfigs.java).
-const CLIENT_SELECTORS: &[&str] = &[
-    "client_instance_id",
-    "client_id",
-    "client_software_name",
-    "client_software_version",
-    "client_source_address",
-    "client_source_port",
-];
-
 fn check_client_metrics(values: Values) -> Result<Values, ApiError> {
     let mut checked = Values::new();
     for (name, value) in values {
@@ -232,12 +223,9 @@ fn check_client_metrics(values: Values) -> Result<Values, ApiError> {
             format!("Invalid value {interval} for interval.ms, interval must be between 100 and 3600000 (1 hour)");
         return Err(ApiError::new(ErrorCode::INVALID_REQUEST, message));
     }
-    for pattern in checked.get("match").map(|patterns| split_list(patterns)).unwrap_or_default() {
-        let selector = pattern.split_once('=').map(|(selector, _)| selector.trim());
-        if !selector.is_some_and(|selector| CLIENT_SELECTORS.contains(&selector)) {
-            return Err(invalid_config(format!("Illegal client matching pattern: {pattern}")));
-        }
-    }
+    let patterns = checked.get("match").map(|patterns| split_list(patterns)).unwrap_or_default();
+    Matching::parse(&patterns)
+        .map_err(|pattern| invalid_config(format!("Illegal client matching pattern: {pattern}")))?;
     Ok(checked)
 }
 
