@@ -1,6 +1,6 @@
 //! AlterClientQuotas (key 49, versions 0-1): quotas set and removed.
 //!
-//! - Each entity changes as a whole or not at all; one named twice is INVALID_REQUEST the second time.
+//! - Each entity changes as a whole or not at all; one named again is INVALID_REQUEST, once.
 //! - `validate_only` stops after the checks.
 
 use protocol::ErrorCode;
@@ -18,8 +18,11 @@ pub async fn handle(context: &RequestContext, request: AlterClientQuotasRequest)
         let (records, results) = alter_client_quotas(image, &request.entries);
         (if request.validate_only { Vec::new() } else { records }, results)
     });
-    let results = decided.await.unwrap_or_else(|error| vec![Err(metadata_error(&error)); entities.len()]);
-    let entries = entities.into_iter().zip(results).map(|(entity, result)| match result {
+    let results = decided.await.unwrap_or_else(|error| {
+        let error = metadata_error(&error);
+        entities.into_iter().map(|entity| (entity, Err(error.clone()))).collect()
+    });
+    let entries = results.into_iter().map(|(entity, result)| match result {
         Ok(()) => ResponseEntryData { error_code: ErrorCode::NONE, error_message: None, entity },
         Err(error) => ResponseEntryData { error_code: error.code, error_message: Some(error.message), entity },
     });

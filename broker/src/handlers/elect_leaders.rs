@@ -3,7 +3,8 @@
 //! - A partition that is led as asked for is ELECTION_NOT_NEEDED; partitions have one replica, so there is never another
 //!   one to elect: one without a leader is PREFERRED_LEADER_NOT_AVAILABLE or ELIGIBLE_LEADERS_NOT_AVAILABLE.
 //! - Null partitions are all of them; those that need no election are then left out.
-//! - v0: always the preferred leader. v1: an election type, of which an unknown one is INVALID_REQUEST.
+//! - v0: always the preferred leader. v1: an election type, of which an unknown one is INVALID_REQUEST, for the request
+//!   and for each partition.
 
 use protocol::ErrorCode;
 use protocol::messages::elect_leaders::{PartitionResult, ReplicaElectionResult};
@@ -19,9 +20,6 @@ const UNCLEAN: i8 = 1;
 /// Answers from the image.
 pub async fn handle(context: &RequestContext, request: ElectLeadersRequest) -> ElectLeadersResponse {
     let election = if context.api_version == 0 { PREFERRED } else { request.election_type };
-    if !matches!(election, PREFERRED | UNCLEAN) {
-        return ElectLeadersResponse { error_code: ErrorCode::INVALID_REQUEST, ..Default::default() };
-    }
     let image = context.shard.image();
     let results = match request.topic_partitions {
         Some(topics) => topics
@@ -31,9 +29,15 @@ pub async fn handle(context: &RequestContext, request: ElectLeadersRequest) -> E
                 ReplicaElectionResult { partition_result: results.collect(), topic: topic.topic }
             })
             .collect(),
-        None => all(&image, election),
+        None if is_known(election) => all(&image, election),
+        None => Vec::new(),
     };
-    ElectLeadersResponse { replica_election_results: results, ..Default::default() }
+    let error_code = if is_known(election) { ErrorCode::NONE } else { ErrorCode::INVALID_REQUEST };
+    ElectLeadersResponse { error_code, replica_election_results: results, ..Default::default() }
+}
+
+fn is_known(election: i8) -> bool {
+    matches!(election, PREFERRED | UNCLEAN)
 }
 
 fn all(image: &MetadataImage, election: i8) -> Vec<ReplicaElectionResult> {
@@ -49,6 +53,7 @@ fn all(image: &MetadataImage, election: i8) -> Vec<ReplicaElectionResult> {
 fn result(image: &MetadataImage, topic: &str, partition_id: i32, election: i8) -> PartitionResult {
     let unknown = |message: String| ApiError::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, message);
     let error = match image.topic(topic).map(|topic| topic.partition(partition_id)) {
+        _ if !is_known(election) => ErrorCode::INVALID_REQUEST.into(),
         None => unknown(format!("No such topic as {topic}")),
         Some(None) => unknown(format!("No such partition as {topic}-{partition_id}")),
         Some(Some(partition)) => why_not(partition, election).into(),

@@ -4,9 +4,9 @@
 //!   offset; both come without a timestamp.
 //! - A timestamp finds the first record at or after it, below that end; (-1, -1) when there is none.
 //! - v4: leader epochs. v7: -3, the record with the largest timestamp. v8: -4, the first offset kept locally. v9: -5, the
-//!   last offset in tiered storage, none here. v11: -6, the first offset not yet tiered, none here. A value the
-//!   version does not know yet is UNSUPPORTED_VERSION.
-//! - A partition named twice is INVALID_REQUEST.
+//!   last offset in tiered storage, none here. v11: -6, the first offset not yet tiered, none here. A negative value that
+//!   the version does not know is UNSUPPORTED_VERSION.
+//! - A partition named twice is INVALID_REQUEST, once.
 
 use std::collections::BTreeSet;
 
@@ -41,10 +41,12 @@ pub async fn handle(context: &RequestContext, request: ListOffsetsRequest) -> Li
         (READ_COMMITTED, _) => ReadLimit::LastStableOffset,
         _ => ReadLimit::HighWatermark,
     };
+    let mut answered = BTreeSet::new();
     let topics = request.topics.into_iter().map(|topic| {
         let rows: Vec<_> = topic
             .partitions
             .into_iter()
+            .filter(|partition| answered.insert((topic.name.clone(), partition.partition_index)))
             .map(|partition| {
                 let is_double = doubles.contains(&(topic.name.clone(), partition.partition_index));
                 row(context, &image, &topic.name, partition, limit, is_double)
@@ -103,8 +105,7 @@ fn knows(version: i16, timestamp: i64) -> bool {
         LATEST_TIERED => 9,
         EARLIEST_PENDING_UPLOAD => 11,
         LATEST | EARLIEST | 0.. => 1,
-        // Kafka looks any other negative number up as a time; the answer is then the first record.
-        _ => 1,
+        _ => return false,
     };
     version >= since
 }
@@ -172,5 +173,6 @@ mod tests {
         [(-1, 1), (-2, 1), (0, 1), (i64::MAX, 1), (-3, 7), (-4, 8), (-5, 9), (-6, 11)]
             .into_iter()
             .for_each(|(timestamp, since)| check(timestamp, since));
+        assert!(!knows(11, -7) && !knows(11, i64::MIN));
     }
 }

@@ -19,6 +19,7 @@ use super::partitions::{Owned, Partitions};
 use super::{ConsumerGroup, Turn};
 use crate::groups::classic::{CONSUMER_PROTOCOL_TYPE, JoinEvent, SyncEvent};
 use crate::groups::effects::{Effects, TimerKind};
+use crate::groups::settings::GroupSettings;
 use crate::metadata::MetadataImage;
 
 /// A member of the classic protocol that joined: its answer, which counts once its records are durable, and how long it
@@ -33,6 +34,11 @@ pub struct ClassicJoin {
     pub rebalance_timeout_ms: i32,
 }
 
+/// The id it will have: its own, or the one made for it.
+fn joining_id(event: &JoinEvent) -> Rc<str> {
+    if event.member_id().is_empty() { event.new_id.to_string().into() } else { event.member_id().into() }
+}
+
 impl ConsumerGroup {
     /// A member joins with the classic protocol. With `downgrade` it is the last that the group waited for to become a
     /// classic one: nothing new is assigned then. Nothing has changed if the answer is an error.
@@ -42,14 +48,10 @@ impl ConsumerGroup {
         downgrade: bool,
         turn: &mut Turn<'_>,
     ) -> Result<ClassicJoin, ErrorCode> {
+        self.check_classic_join(event, turn.settings)?;
         let known_id = !event.member_id().is_empty();
-        let member_id: Rc<str> = if known_id { event.member_id().into() } else { event.new_id.to_string().into() };
+        let member_id = joining_id(event);
         let instance_id = event.group_instance_id.as_deref();
-        self.check_size(&member_id, instance_id, turn.settings).map_err(|error| error.code)?;
-        check_subscription(event.bytes()).map_err(|error| error.code)?;
-        if !self.supports_classic(event) {
-            return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
-        }
         let (_, subscription) = subscription_of(event).ok_or(ErrorCode::INCONSISTENT_GROUP_PROTOCOL)?;
         if let Some(old) = self.classic_seat(&member_id, instance_id, known_id)? {
             self.replace_member(&old, &member_id, turn);
@@ -87,6 +89,14 @@ impl ConsumerGroup {
     }
 
     /// One of its protocols is known to every other classic member.
+    /// What keeps a member out whoever it is; a member that is to come again with an id learns that first.
+    pub fn check_classic_join(&self, event: &JoinEvent, settings: &GroupSettings) -> Result<(), ErrorCode> {
+        let instance_id = event.group_instance_id.as_deref();
+        self.check_size(&joining_id(event), instance_id, settings).map_err(|error| error.code)?;
+        check_subscription(event.bytes()).map_err(|error| error.code)?;
+        if self.supports_classic(event) { Ok(()) } else { Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL) }
+    }
+
     fn supports_classic(&self, event: &JoinEvent) -> bool {
         if &*event.protocol_type != CONSUMER_PROTOCOL_TYPE {
             return false;

@@ -255,6 +255,9 @@ impl GroupState {
             return Err((ErrorCode::INCONSISTENT_GROUP_PROTOCOL, said()));
         }
         if event.version >= 4 && event.group_instance_id.is_none() && event.member_id().is_empty() {
+            if let Some(Group::Consumer(group)) = self.groups.get(group_id) {
+                group.check_classic_join(event, &self.settings).map_err(|error_code| (error_code, said()))?;
+            }
             return Err((ErrorCode::MEMBER_ID_REQUIRED, event.new_id.to_string()));
         }
         let joined = self.with_consumer(group_id, now_ms, effects, records, |group, turn| {

@@ -35,22 +35,32 @@ fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::new(ErrorCode::INVALID_REQUEST, message)
 }
 
-/// Decides on an AlterClientQuotas request; each entity changes as a whole or not at all.
-pub fn alter_client_quotas(
-    image: &MetadataImage,
-    entries: &[EntryData],
-) -> (Vec<MetadataRecord>, Vec<Result<(), ApiError>>) {
+/// What became of an entity of an AlterClientQuotas request.
+pub type Altered = (Vec<EntityData>, Result<(), ApiError>);
+
+/// Decides on an AlterClientQuotas request; each entity changes as a whole or not at all. One named again changes as it was
+/// named first, and the one answer to it is that error.
+pub fn alter_client_quotas(image: &MetadataImage, entries: &[EntryData]) -> (Vec<MetadataRecord>, Vec<Altered>) {
     let mut records = Vec::new();
-    let mut seen = BTreeSet::new();
-    let results = entries.iter().map(|entry| {
-        let entity = parse_entity(&entry.entity)?;
-        if !seen.insert(entity.clone()) {
-            return Err(invalid(format!("Ignoring duplicate entity {entity}")));
+    let mut results: Vec<Altered> = Vec::new();
+    let mut seen = BTreeMap::new();
+    for entry in entries {
+        let entity = match parse_entity(&entry.entity) {
+            Ok(entity) => entity,
+            Err(error) => {
+                results.push((entry.entity.clone(), Err(error)));
+                continue;
+            }
+        };
+        if let Some(&first) = seen.get(&entity) {
+            let first: &mut Altered = &mut results[first];
+            first.1 = Err(invalid(format!("Ignoring duplicate entity {entity}")));
+            continue;
         }
-        records.extend(alter_entity(image, &entity, &entry.ops)?);
-        Ok(())
-    });
-    let results = results.collect();
+        let altered = alter_entity(image, &entity, &entry.ops).map(|changes| records.extend(changes));
+        seen.insert(entity, results.len());
+        results.push((entry.entity.clone(), altered));
+    }
     (records, results)
 }
 
@@ -226,7 +236,7 @@ mod tests {
     fn image(entries: &[EntryData]) -> MetadataImage {
         let mut image = MetadataImage::default();
         let (records, results) = alter_client_quotas(&image, entries);
-        assert!(results.iter().all(Result::is_ok), "{results:?}");
+        assert!(results.iter().all(|(_, result)| result.is_ok()), "{results:?}");
         records.iter().for_each(|record| image.apply(record).expect("fits"));
         image
     }
@@ -237,7 +247,7 @@ mod tests {
         let ip: &[(&str, Option<&str>)] = &[("ip", Some("10.0.0.1"))];
         let check = |entry: EntryData, words: &str| {
             let (records, results) = alter_client_quotas(&MetadataImage::default(), &[entry]);
-            let error = results[0].as_ref().expect_err(words);
+            let error = results[0].1.as_ref().expect_err(words);
             assert_eq!(error.code, ErrorCode::INVALID_REQUEST);
             assert!(records.is_empty() && error.message.contains(words), "{}", error.message);
         };
@@ -268,7 +278,7 @@ mod tests {
         assert_eq!(records(remove(user, PRODUCER_BYTE_RATE)), 0);
         let twice = [set(user, PRODUCER_BYTE_RATE, 1.0), set(user, PRODUCER_BYTE_RATE, 2.0)];
         let (records, results) = alter_client_quotas(&image, &twice);
-        assert!(records.len() == 1 && results[0].is_ok() && results[1].is_err());
+        assert!(records.len() == 1 && results.len() == 1 && results[0].1.is_err());
     }
 
     #[test]
