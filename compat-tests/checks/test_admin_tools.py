@@ -5,7 +5,11 @@ import re
 
 import pytest
 
+from harness import flexible
+from harness.heartbeat import Member
 from harness.jvm import ToolFailed, tool
+from harness.process import wait_until
+from harness.wire import Connection
 
 
 @pytest.fixture
@@ -126,5 +130,72 @@ def test_features_are_described_lowered_and_raised(own_broker):
         feature, wanted = wrong.split("=")
         with pytest.raises(ToolFailed, match=f"Invalid update version {wanted} for feature {feature}. {said}"):
             features("upgrade", "--feature", wrong)
+    with pytest.raises(ToolFailed, match="Invalid update version 0 for feature unheard.of. Feature unheard.of not found."):
+        features("disable", "--feature", "unheard.of")
+    assert "share.version was disabled." in features("disable", "--feature", "share.version")
     assert "group.version was disabled." in features("disable", "--feature", "group.version")
     assert level("group.version") == 0
+
+
+def test_features_of_a_release(own_broker, against):
+    """Kafka takes its own release; msgloop, like an older Kafka, refuses one with features that it lacks, and changes nothing."""
+    broker = own_broker()
+
+    def features(*arguments: str) -> str:
+        return tool("FeatureCommand", "--bootstrap-server", broker.bootstrap, *arguments)
+
+    def levels() -> dict[str, str]:
+        return dict(re.findall(r"Feature: (\S+) .*FinalizedVersionLevel: (\S+)", features("describe", "--node-id", "1")))
+
+    before = levels()
+    assert {"group.version": "1", "streams.version": "1", "transaction.version": "2"}.items() <= before.items()
+    features("downgrade", "--feature", "transaction.version=1")
+    if against == "kafka":
+        assert "transaction.version was upgraded to 2." in features("upgrade", "--release-version", "4.3")
+        assert levels() == before
+    else:
+        with pytest.raises(ToolFailed, match="Local controller 1 does not support this feature.") as refused:
+            features("upgrade", "--release-version", "4.3")
+        assert "7 out of 7 operation(s) failed." in refused.value.output
+        assert levels() == {**before, "transaction.version": "1"}
+    with pytest.raises(ToolFailed, match="7 out of 7 operation"):
+        features("downgrade", "--release-version", "4.0")
+    with pytest.raises(ToolFailed, match="Unknown metadata.version '9.9'"):
+        features("upgrade", "--release-version", "9.9")
+
+
+UNSUPPORTED_VERSION, GROUP_ID_NOT_FOUND = 35, 69
+FIND_COORDINATOR, CONSUMER_GROUP_DESCRIBE = 10, 69
+
+
+def test_consumer_groups_are_neither_joined_nor_described_while_their_feature_is_off(own_broker):
+    broker = own_broker()
+
+    def described(port: int, *groups: str) -> list[int]:
+        with Connection(port) as connection:
+            answer = flexible.ask(connection, CONSUMER_GROUP_DESCRIBE, 0, flexible.items(list(groups), flexible.text) + b"\0\0")
+            answer.take("i")
+            codes = []
+            for _ in range(answer.unsigned() - 1):
+                codes.append(answer.take("h"))
+                answer.text(), answer.text(), answer.text(), answer.take("i"), answer.take("i"), answer.text()
+                assert answer.items(lambda _: pytest.fail("no member is there")) == []
+                answer.take("i"), answer.unsigned()
+            return codes
+
+    def feature(level: int) -> None:
+        direction = "upgrade" if level else "downgrade"
+        tool("FeatureCommand", "--bootstrap-server", broker.bootstrap, direction, "--feature", f"group.version={level}")
+
+    member = Member(broker.port, "g")
+    # Whoever asks for the first coordinator has the topic made in which it keeps its groups.
+    flexible.ask(member.connection, FIND_COORDINATOR, 3, flexible.text("g") + b"\0\0")
+    wait_until(lambda: member.join("m")[0] == 0, 20, "the coordinator takes members")
+    assert member.beat("m", -1)[0] == 0
+    assert described(broker.port, "g", "absent") == [0, GROUP_ID_NOT_FOUND]
+    feature(0)
+    wait_until(lambda: described(broker.port, "g", "absent") == [UNSUPPORTED_VERSION] * 2, 10, "the feature is off")
+    assert member.join("m")[0] == UNSUPPORTED_VERSION
+    feature(1)
+    wait_until(lambda: described(broker.port, "g", "absent") == [0, GROUP_ID_NOT_FOUND], 10, "the feature is on again")
+    assert member.join("m")[0] == 0

@@ -20,17 +20,22 @@ pub fn update_features(
     cluster: &Cluster<'_>,
     request: &UpdateFeaturesRequest,
 ) -> Result<Vec<MetadataRecord>, ApiError> {
-    request.feature_updates.iter().map(|update| update_feature(image, cluster, update)).collect()
+    let updates = request.feature_updates.iter();
+    updates.filter_map(|update| update_feature(image, cluster, update).transpose()).collect()
 }
+
+/// Features of Kafka that are not there yet. They are off, and may be switched off.
+const OFF: &[&str] = &["eligible.leader.replicas.version", "kraft.version", "share.version"];
 
 fn update_feature(
     image: &MetadataImage,
     cluster: &Cluster<'_>,
     update: &FeatureUpdateKey,
-) -> Result<MetadataRecord, ApiError> {
+) -> Result<Option<MetadataRecord>, ApiError> {
     let level = update.max_version_level;
     match reason_against(image, cluster, update) {
-        None => Ok(MetadataRecord::FeatureLevel { name: update.feature.clone(), level }),
+        None if OFF.contains(&update.feature.as_str()) => Ok(None),
+        None => Ok(Some(MetadataRecord::FeatureLevel { name: update.feature.clone(), level })),
         Some(reason) => {
             let message = format!("Invalid update version {level} for feature {}. {reason}", update.feature);
             Err(ApiError::new(ErrorCode::INVALID_UPDATE_VERSION, message))
@@ -61,7 +66,11 @@ fn reason_against(image: &MetadataImage, cluster: &Cluster<'_>, update: &Feature
                       unsafe downgrade.";
         return Some(reason.to_owned());
     }
-    (level > current && update.upgrade_type != UPGRADE).then(|| "Can't downgrade to a newer version.".to_owned())
+    if level > current && update.upgrade_type != UPGRADE {
+        return Some("Can't downgrade to a newer version.".to_owned());
+    }
+    let is_known = feature.is_some() || OFF.contains(&update.feature.as_str());
+    (!is_known).then(|| format!("Feature {} not found.", update.feature))
 }
 
 #[cfg(test)]
@@ -94,7 +103,8 @@ mod tests {
                     return;
                 }
             }
-            assert_eq!((refused, image.features.get(feature)), (None, Some(&level)));
+            let is_kept = Feature::of(feature).is_some();
+            assert_eq!((refused, image.features.get(feature)), (None, is_kept.then_some(&level)));
         };
         let not_down = "Can't downgrade the version of this feature without setting the upgrade type to either safe or \
                         unsafe downgrade.";
@@ -109,6 +119,9 @@ mod tests {
         check("transaction.version", 2, UPGRADE, None);
         check("metadata.version", 20, UPGRADE, Some("Local controller 1 does not support this feature."));
         check("group.version", 0, SAFE_DOWNGRADE, None);
+        check("share.version", 0, SAFE_DOWNGRADE, None);
+        check("share.version", 1, UPGRADE, Some("Local controller 1 does not support this feature."));
+        check("unheard.of", 0, SAFE_DOWNGRADE, Some("Feature unheard.of not found."));
     }
 
     #[test]
