@@ -54,11 +54,14 @@ fn describe(
     let invalid = |message: String| ApiError::new(ErrorCode::INVALID_REQUEST, message);
     let name = &resource.resource_name;
     if resource.resource_type == BROKER_LOGGER {
-        ensure_this_broker(context, name)?;
+        if name.is_empty() {
+            return Err(invalid("Broker id must not be empty".to_owned()));
+        }
+        ensure_this_broker(context, name, "")?;
         return Ok(vec![root_logger()]);
     }
     let kind = ResourceKind::of(resource.resource_type)
-        .ok_or_else(|| invalid(format!("Unsupported resource type: {}", resource.resource_type)))?;
+        .ok_or_else(|| invalid(ErrorCode::INVALID_REQUEST.message().to_owned()))?;
     let (image, config) = (context.shard.image(), context.shard.config());
     let overrides = image.config(&ResourceId { kind, name: name.clone() });
     match kind {
@@ -72,7 +75,7 @@ fn describe(
         }
         ResourceKind::Broker if name.is_empty() => Ok(describe_all_brokers(&config.settings, wanted)),
         ResourceKind::Broker => {
-            ensure_this_broker(context, name)?;
+            ensure_this_broker(context, name, " or empty string,")?;
             Ok(describe_broker(&config.settings, wanted))
         }
         ResourceKind::Group if name.is_empty() => Err(invalid("Group name must not be empty".to_owned())),
@@ -84,12 +87,13 @@ fn describe(
     }
 }
 
-fn ensure_this_broker(context: &RequestContext, name: &str) -> Result<(), ApiError> {
+/// `else_allowed` is what else the name could have been, in the words of the error.
+fn ensure_this_broker(context: &RequestContext, name: &str, else_allowed: &str) -> Result<(), ApiError> {
     let invalid = |message: String| Err(ApiError::new(ErrorCode::INVALID_REQUEST, message));
     let node_id = context.shard.identity().node_id;
     match name.parse::<i32>() {
         Ok(id) if id == node_id => Ok(()),
-        Ok(_) => invalid(format!("Unexpected broker id, expected {node_id} or empty string, but received {name}")),
+        Ok(_) => invalid(format!("Unexpected broker id, expected {node_id}{else_allowed} but received {name}")),
         Err(_) => invalid(format!("Broker id must be an integer, but it is: {name}")),
     }
 }
