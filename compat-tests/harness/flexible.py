@@ -55,10 +55,15 @@ class Reader:
         return None if count < 0 else [item(self) for _ in range(count)]
 
 
-def ask(connection: Connection, key: int, version: int, body: bytes) -> Reader:
-    """Sends a request under header version 2 without a client id; the answer, after its header."""
+def classic(value: str | None) -> bytes:
+    """As headers have the client id, in every version."""
+    return struct.pack(">h", -1) if value is None else struct.pack(">h", len(value.encode())) + value.encode()
+
+
+def ask(connection: Connection, key: int, version: int, body: bytes, client: str | None = None) -> Reader:
+    """Sends a request under header version 2; the answer, after its header."""
     connection.correlation_id += 1
-    header = struct.pack(">hhi", key, version, connection.correlation_id) + struct.pack(">h", -1) + b"\0"
+    header = struct.pack(">hhi", key, version, connection.correlation_id) + classic(client) + b"\0"
     connection.send_raw(struct.pack(">i", len(header) + len(body)) + header + body)
     found = Reader(connection.receive())
     assert found.unsigned() == 0, "no tagged fields in the header"
