@@ -199,3 +199,19 @@ def test_consumer_groups_are_neither_joined_nor_described_while_their_feature_is
     feature(1)
     wait_until(lambda: described(broker.port, "g", "absent") == [0, GROUP_ID_NOT_FOUND], 10, "the feature is on again")
     assert member.join("m")[0] == 0
+
+
+def test_loggers_are_made_louder_and_quiet_again(run, broker, node):
+    logger = {"kafka": "kafka.server.KafkaApis", "msgloop": "broker.net"}[broker.kind]
+    loggers = ["--entity-type", "broker-loggers", "--entity-name", node]
+
+    def level() -> str | None:
+        found = re.search(rf"^\s*{re.escape(logger)}=(\w+)", run("ConfigCommand", "--describe", *loggers), re.MULTILINE)
+        return found and found[1]
+
+    run("ConfigCommand", "--alter", *loggers, "--add-config", f"{logger}=TRACE")
+    assert level() == "TRACE"
+    run("ConfigCommand", "--alter", *loggers, "--delete-config", logger)
+    assert level() != "TRACE"
+    with pytest.raises(ToolFailed, match="is not a supported log level"):
+        run("ConfigCommand", "--alter", *loggers, "--add-config", f"{logger}=LOUD")

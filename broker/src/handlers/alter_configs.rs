@@ -10,8 +10,8 @@ use protocol::messages::{AlterConfigsRequest, AlterConfigsResponse};
 use crate::context::RequestContext;
 use crate::error::metadata_error;
 use crate::handlers::ClusterFacts;
-use crate::metadata::decide::Cluster;
 use crate::metadata::decide::configs::{AlterResults, alter_configs};
+use crate::metadata::decide::{ApiError, Cluster};
 use crate::metadata::{MetadataImage, MetadataRecord};
 
 /// Decides, writes, publishes, answers.
@@ -39,12 +39,18 @@ pub(super) async fn alter(
         (if validate_only { Vec::new() } else { records }, results)
     });
     let results = decided.await.unwrap_or_else(|error| vec![Err(metadata_error(&error)); resources.len()]);
-    let row = |((resource_type, resource_name), result): (_, Result<(), crate::metadata::decide::ApiError>)| {
-        let (error_code, error_message) = match result {
-            Ok(()) => (ErrorCode::NONE, None),
-            Err(error) => (error.code, Some(error.message)),
-        };
-        AlterConfigsResourceResponse { error_code, error_message, resource_type, resource_name }
+    resources.into_iter().zip(results).map(|((kind, name), result)| response(kind, name, result)).collect()
+}
+
+/// What became of one resource.
+pub(super) fn response(
+    resource_type: i8,
+    resource_name: String,
+    result: Result<(), ApiError>,
+) -> AlterConfigsResourceResponse {
+    let (error_code, error_message) = match result {
+        Ok(()) => (ErrorCode::NONE, None),
+        Err(error) => (error.code, Some(error.message)),
     };
-    resources.into_iter().zip(results).map(row).collect()
+    AlterConfigsResourceResponse { error_code, error_message, resource_type, resource_name }
 }

@@ -3,8 +3,8 @@
 //!
 //! - All known configs are told, set or not; a list of names narrows them. Secrets are told as null.
 //! - v1: synonyms, the winner first. v3: type and documentation.
-//! - Broker "" tells what was altered for all brokers; another broker's id is INVALID_REQUEST. Broker loggers (type 8)
-//!   have one row: the level the broker was started with.
+//! - Broker "" tells what was altered for all brokers; another broker's id is INVALID_REQUEST. Broker loggers (type 8) and
+//!   their levels are told in the same form.
 
 use protocol::ErrorCode;
 use protocol::messages::describe_configs::{
@@ -12,6 +12,7 @@ use protocol::messages::describe_configs::{
 };
 use protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 
+use super::broker_loggers::{self, BROKER_LOGGER};
 use crate::config::describe::{
     Wanted, describe_all_brokers, describe_broker, describe_client_metrics, describe_group, describe_topic,
 };
@@ -19,11 +20,6 @@ use crate::context::RequestContext;
 use crate::metadata::decide::ApiError;
 use crate::metadata::{ResourceId, ResourceKind};
 use crate::topic_name;
-
-/// ConfigResource.Type of loggers, which are no configs.
-const BROKER_LOGGER: i8 = 8;
-/// ConfigSource of a logger's level.
-const LOGGER_SOURCE: i8 = 6;
 
 /// Reads the image and the settings.
 pub async fn handle(context: &RequestContext, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
@@ -58,7 +54,7 @@ fn describe(
             return Err(invalid("Broker id must not be empty".to_owned()));
         }
         ensure_this_broker(context, name, "")?;
-        return Ok(vec![root_logger()]);
+        return Ok(broker_loggers::describe(wanted.names));
     }
     let kind = ResourceKind::of(resource.resource_type)
         .ok_or_else(|| invalid(ErrorCode::INVALID_REQUEST.message().to_owned()))?;
@@ -95,16 +91,5 @@ fn ensure_this_broker(context: &RequestContext, name: &str, else_allowed: &str) 
         Ok(id) if id == node_id => Ok(()),
         Ok(_) => invalid(format!("Unexpected broker id, expected {node_id}{else_allowed} but received {name}")),
         Err(_) => invalid(format!("Broker id must be an integer, but it is: {name}")),
-    }
-}
-
-fn root_logger() -> DescribeConfigsResourceResult {
-    DescribeConfigsResourceResult {
-        name: "root".to_owned(),
-        value: Some(tracing::level_filters::LevelFilter::current().to_string().to_uppercase()),
-        read_only: true,
-        config_source: LOGGER_SOURCE,
-        documentation: None,
-        ..Default::default()
     }
 }

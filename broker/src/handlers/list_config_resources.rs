@@ -7,12 +7,12 @@ use protocol::ErrorCode;
 use protocol::messages::list_config_resources::ConfigResource;
 use protocol::messages::{ListConfigResourcesRequest, ListConfigResourcesResponse};
 
+use super::broker_loggers::BROKER_LOGGER;
 use crate::context::RequestContext;
 use crate::metadata::{MetadataImage, ResourceKind};
 
 const TOPIC: i8 = ResourceKind::Topic as i8;
 const BROKER: i8 = ResourceKind::Broker as i8;
-const BROKER_LOGGER: i8 = 8;
 const CLIENT_METRICS: i8 = ResourceKind::ClientMetrics as i8;
 const GROUP: i8 = ResourceKind::Group as i8;
 

@@ -94,7 +94,11 @@ ROWS = [
         ((0, 1), "a group config nobody knows", change("no.such.config", "1", kind=GROUP_RESOURCE, name="g"), "INVALID_CONFIG"),
         ((0, 1), "a group config out of its bounds", change("consumer.session.timeout.ms", "1", kind=GROUP_RESOURCE, name="g"), "INVALID_CONFIG"),
         ((0, 1), "a group without name", change("consumer.session.timeout.ms", "45000", kind=GROUP_RESOURCE, name=""), "INVALID_REQUEST"),
-        ((0, 1), "a level nobody knows", change("org.apache.kafka", "LOUD", kind=LOGGER_RESOURCE, name=BROKER), "INVALID_CONFIG"),
+        ((0, 1), "a logger nobody knows", change("no.such.logger", "DEBUG", kind=LOGGER_RESOURCE, name=BROKER), "INVALID_CONFIG"),
+        ((0, 1), "a level nobody knows", change("root", "LOUD", kind=LOGGER_RESOURCE, name=BROKER), "INVALID_CONFIG"),
+        ((0, 1), "loggers of another broker", change("root", "DEBUG", kind=LOGGER_RESOURCE, name="77"), "INVALID_REQUEST"),
+        ((0, 1), "no level for the root logger", change("root", None, DELETE, kind=LOGGER_RESOURCE, name=BROKER), "INVALID_REQUEST"),
+        ((0, 1), "a level appended", change("root", "DEBUG", APPEND, kind=LOGGER_RESOURCE, name=BROKER), "INVALID_REQUEST"),
     ),
     *rows(
         "AlterClientQuotas",
