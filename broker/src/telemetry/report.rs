@@ -54,13 +54,16 @@ impl TelemetryFigures {
 /// Metric with one series a client, which says more about it.
 const CLIENT_INFO: &str = "msgloop_client_info";
 
+/// Who pushed a metric, and its samples by their labels.
+type Pushed<'a> = (&'a PushedSeries, &'a BTreeMap<String, Sample>);
+
 /// What `clients` pushed, in Prometheus' text form: the series of a metric together, each with the labels of its client.
 pub fn page(clients: &[Arc<PushedSeries>]) -> String {
     let mut text = format!("# HELP {CLIENT_INFO} 1 for each client that pushes metrics.\n# TYPE {CLIENT_INFO} gauge\n");
     for client in clients {
         let _ = writeln!(text, "{CLIENT_INFO}{{{},{}}} 1", client.identity, client.about);
     }
-    let mut by_name: BTreeMap<&str, Vec<(&PushedSeries, &BTreeMap<String, Sample>)>> = BTreeMap::new();
+    let mut by_name: BTreeMap<&str, Vec<Pushed<'_>>> = BTreeMap::new();
     for client in clients {
         for (name, samples) in client.samples.iter().filter(|(name, _)| *name != CLIENT_INFO) {
             by_name.entry(name).or_default().push((client, samples));

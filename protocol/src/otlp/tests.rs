@@ -98,3 +98,20 @@ fn what_is_no_message_is_refused() {
     // Deep inside as well: the attribute of a point.
     check(&data(&[bytes(5, &bytes(1, &bytes(7, &[0x0a, 9])))]), OtlpError::Truncated);
 }
+
+#[test]
+fn damage_anywhere_ends_in_an_error_or_in_other_points_never_in_a_panic() {
+    let name = bytes(1, b"a.b");
+    let point = bytes(1, &[fixed64(6, 7), attribute(7, "topic", &bytes(1, b"t"))].concat());
+    let whole = data(&[name, bytes(7, &[point.clone(), varint(2, 1), point].concat())]);
+    assert_eq!(seen(&whole).map(|points| points.len()), Ok(2));
+    for at in 0..whole.len() {
+        assert!(at == 0 || seen(&whole[..at]).is_err(), "cut at {at}");
+        for value in [0, 1, 2, 7, 0x0a, 0x7f, 0x80, 0xff] {
+            let mut damaged = whole.clone();
+            damaged[at] = value;
+            // A point takes eleven bytes at least.
+            assert!(seen(&damaged).map_or(0, |points| points.len()) <= whole.len() / 11);
+        }
+    }
+}
