@@ -160,3 +160,49 @@ WRONG_CHANGES = [
 def test_what_cannot_be_set_is_refused_in_the_same_words(beside, kind, name, values):
     theirs, ours = (raw.alter(port, kind, name, values) for port in beside)
     assert ours == theirs
+
+
+# By type, values at and beyond the bounds that configs have, and some that are of no type.
+TRIED = {
+    1: ["x", "TRUE", ""],
+    2: ["x", ""],
+    3: ["x", "-2147483648", "2147483648", "0", "-1", "1", " 5 "],
+    4: ["x", "99999"],
+    5: ["x", "-9223372036854775808", "9223372036854775808", "0", "-1", " 7"],
+    6: ["x", "-1", "2", "NaN"],
+    7: ["x", "", "a,,b", "a,a"],
+    8: ["x"],
+    9: ["x"],
+}
+# Differences that the table has in words: of the config, or of the value.
+IN_WORDS = re.compile(
+    r"(advertised\.)?listener.*|.*\.class|metric\.reporters|config\.providers|min\.insync\.replicas|num\.(io|network|replica|recovery)\..*|background\.threads"
+    r"|remote\.log\..*(threads|pool\.size)|log\.cleaner\.threads|log\.local\.retention\..*|.*=NaN|max\.connections\.per\.ip\.overrides=.*"
+    r"|(consumer|share|streams)\.(heartbeat|session)\..*|streams\.num\.standby\.replicas.*"
+)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind, name", [(raw.BROKER, NODE), (raw.BROKER, ""), (raw.GROUP, "g"), (raw.CLIENT_METRICS, "m"), (raw.TOPIC, "tried")])
+def test_every_value_is_taken_or_refused_in_the_same_words(beside, kind, name):
+    """Each config of the resource, set to values of all sorts; what is taken is unset again."""
+    if kind == raw.TOPIC:
+        for port in beside:
+            admin.create_topic(f"127.0.0.1:{port}", name)
+    configs, _ = described(beside, kind, name or NODE)
+    tried = [(config, value) for config in sorted(configs) for value in TRIED.get(configs[config].type, ["x"])]
+    tried = [(config, value) for config, value in tried if not (IN_WORDS.fullmatch(config) or IN_WORDS.fullmatch(f"{config}={value}"))]
+    assert len(tried) > 2
+
+    def told(port: int, config: str, value: str) -> tuple[int, str | None]:
+        answer = raw.alter(port, kind, name, {config: value})
+        if answer[0] == 0:
+            assert raw.alter(port, kind, name, {config: None}) == answer
+        return answer
+
+    wrong = []
+    for config, value in tried:
+        theirs, ours = (told(port, config, value) for port in beside)
+        if theirs != ours:
+            wrong.append(f"{config}={value}: Kafka {theirs}, msgloop {ours}")
+    assert wrong == [], "\n".join(wrong)

@@ -10,6 +10,7 @@ use crate::config::definition::Effect;
 use crate::config::listeners::ListenerError;
 use crate::config::properties::{decode_properties, parse_properties};
 use crate::config::reasons::{NO_TIERING, REMOVED};
+use crate::config::rules::broken_rule;
 use crate::config::settings::{Settings, Values};
 use crate::config::table;
 use crate::config::value::ConfigError;
@@ -133,7 +134,7 @@ fn edit_distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// Rules between settings (KafkaConfig.validateValues), and what would be a false promise if it were let pass.
+/// Kafka's rules between settings, ours, and what would be a false promise if it were let pass.
 fn ensure_consistent(settings: &Settings) -> Result<(), LoadError> {
     let wrong = |sentence: String| Err(LoadError::Contradiction(sentence));
     if let (Some(node), Some(broker)) = (settings.fixed.get("node.id"), settings.fixed.get("broker.id"))
@@ -141,10 +142,8 @@ fn ensure_consistent(settings: &Settings) -> Result<(), LoadError> {
     {
         return wrong(format!("node.id={node} and broker.id={broker} differ: set the same value, or node.id only"));
     }
-    for name in ["log.retention.ms", "log.retention.minutes", "log.retention.hours"] {
-        if settings.fixed.get(name).is_some_and(|value| value == "0") {
-            return wrong(format!("{name} must be unlimited (-1) or at least 1"));
-        }
+    if let Some(sentence) = broken_rule(settings) {
+        return wrong(sentence);
     }
     if settings.optional_text("authorizer.class.name").is_some() {
         return wrong(

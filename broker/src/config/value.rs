@@ -41,7 +41,8 @@ impl Config {
             Kind::List => without_doubles(value),
             Kind::String | Kind::Class | Kind::Password => value.to_owned(),
         };
-        self.satisfies_check(&normal)?;
+        // Kafka looks at a list before it drops what is there twice.
+        self.satisfies_check(if self.kind == Kind::List { value } else { &normal })?;
         Ok(normal)
     }
 
@@ -100,10 +101,10 @@ impl Config {
     fn ratio_within(&self, value: &str, min: f64, max: f64) -> Result<(), ConfigError> {
         let number = value.parse::<f64>().unwrap_or_default();
         if number < min {
-            return Err(self.invalid(value, &format!("Value must be at least {min}")));
+            return Err(self.invalid(&format!("{number:?}"), &format!("Value must be at least {min}")));
         }
         if number > max {
-            return Err(self.invalid(value, &format!("Value must be no more than {max}")));
+            return Err(self.invalid(&format!("{number:?}"), &format!("Value must be no more than {max}")));
         }
         Ok(())
     }
@@ -160,7 +161,7 @@ impl Config {
             return Ok(());
         }
         Err(self.invalid(
-            value,
+            &format!("[{}]", items.join(", ")),
             &format!(
                 "{} must be the literal '*' or a list of replicas in the following format: \
                  [partitionId]:[brokerId],[partitionId]:[brokerId],...",
@@ -178,7 +179,12 @@ impl Config {
         if known {
             return Ok(());
         }
-        Err(self.invalid(value, "must be one of latest, earliest or by_duration:PnDTnHnMn.nS"))
+        let reason = format!(
+            "Invalid value `{value}` for configuration {}. The value must be either 'earliest', 'latest' or of the \
+             format 'by_duration:<PnDTnHnMn.nS>'.",
+            self.name
+        );
+        Err(self.invalid(value, &reason))
     }
 
     /// An error about this config, in Kafka's form.

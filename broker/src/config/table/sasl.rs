@@ -1,6 +1,6 @@
 //! Authentication by SASL, delegation tokens, authorization.
 
-use crate::config::definition::Check::{Any, AtLeast, Between, Distinct, NonEmptyList, OneOfIgnoringCase};
+use crate::config::definition::Check::{Any, AtLeast, Between, Distinct, OneOfIgnoringCase};
 use crate::config::definition::{Config, boolean, class, double, int, list, long, password, short, string};
 use crate::config::reasons::{JAVA_CLASS, NO_SASL};
 
@@ -28,9 +28,7 @@ pub(super) const CONFIGS: &[Config] = &[
         .ignored(NO_SASL),
     long("connections.max.reauth.ms", Some("0"), Any, "How long an authenticated session lasts; 0 for ever.")
         .ignored(NO_SASL),
-    list("sasl.enabled.mechanisms", Some("GSSAPI"), NonEmptyList, "SASL mechanisms offered.")
-        .per_broker()
-        .ignored(NO_SASL),
+    list("sasl.enabled.mechanisms", Some("GSSAPI"), Distinct, "SASL mechanisms offered.").per_broker().ignored(NO_SASL),
     string("sasl.mechanism.inter.broker.protocol", Some("GSSAPI"), Any, "SASL mechanism between brokers.")
         .per_broker()
         .ignored(NO_SASL),

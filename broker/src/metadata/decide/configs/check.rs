@@ -1,8 +1,12 @@
 //! Whether a set of configs may be in force, and the form it is kept in.
 
+use std::sync::Arc;
+
 use protocol::ErrorCode;
 
-use crate::config::{Config, Settings, Update, Values, nearest_name, removed_topic_config, split_list, table};
+use crate::config::{
+    Config, Settings, Update, Values, broken_rule, nearest_name, removed_topic_config, split_list, table,
+};
 use crate::metadata::decide::configs::row;
 use crate::metadata::decide::{ApiError, Cluster};
 use crate::metadata::record::{ResourceId, ResourceKind};
@@ -12,7 +16,7 @@ use crate::telemetry::Matching;
 pub(super) fn check(resource: &ResourceId, values: Values, cluster: &Cluster<'_>) -> Result<Values, ApiError> {
     match resource.kind {
         ResourceKind::Topic => check_topic_configs(values, &cluster.config.settings),
-        ResourceKind::Broker => check_broker_configs(values, !resource.name.is_empty()),
+        ResourceKind::Broker => check_broker_configs(values, !resource.name.is_empty(), &cluster.config.settings),
         ResourceKind::Group => check_group_configs(values, &cluster.config.settings),
         ResourceKind::ClientMetrics => check_client_metrics(values),
     }
@@ -60,42 +64,61 @@ pub fn check_topic_configs(values: Values, settings: &Settings) -> Result<Values
 /// Broker settings that Kafka can change while it runs and we cannot.
 const NOT_DYNAMIC_YET: &[&str] = &["listeners", "listener.security.protocol.map"];
 
+/// Secrets and certificates, which belong to a listener (SslConfigs.RECONFIGURABLE_CONFIGS).
+const OF_A_LISTENER: &[&str] = &["ssl.key.password", "ssl.keystore.", "ssl.truststore."];
+
+/// Limits that would keep everybody out at zero (SocketServer.scala: ListenerConnectionQuota).
+const ABOVE_ZERO: &[&str] = &["max.connections", "max.connection.creation.rate"];
+
+fn invalid_request(message: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorCode::INVALID_REQUEST, message)
+}
+
 /// Checks what is altered for one broker or for all (DynamicBrokerConfig.validateConfigs).
-fn check_broker_configs(values: Values, for_one_broker: bool) -> Result<Values, ApiError> {
-    let refused = |message: String| Err(ApiError::new(ErrorCode::INVALID_REQUEST, message));
-    let named = |select: &dyn Fn(&Config) -> bool| -> Vec<&str> {
-        values.keys().filter(|name| table::broker_config(name).is_some_and(select)).map(String::as_str).collect()
-    };
+fn check_broker_configs(values: Values, for_one_broker: bool, settings: &Settings) -> Result<Values, ApiError> {
     let is_fixed = |config: &Config| config.update == Update::ReadOnly || NOT_DYNAMIC_YET.contains(&config.name);
-    let fixed = named(&is_fixed);
-    if !fixed.is_empty() {
-        return refused(format!("Cannot update these configs dynamically: [{}]", fixed.join(", ")));
-    }
-    let needs_listener = named(&|config| config.name.starts_with("ssl."));
-    if !needs_listener.is_empty() {
-        return refused(format!(
-            "These security configs can be dynamically updated only per-listener using the listener prefix: [{}]",
-            needs_listener.join(", ")
-        ));
-    }
-    let per_broker = named(&|config| config.update == Update::PerBroker);
-    if !per_broker.is_empty() && !for_one_broker {
-        return refused(format!(
-            "Cannot update these configs at default cluster level, broker id must be specified: [{}]",
-            per_broker.join(", ")
-        ));
-    }
+    refuse(&values, "Cannot update these configs dynamically", is_fixed)?;
+    let of_a_listener = |config: &Config| OF_A_LISTENER.iter().any(|prefix| config.name.starts_with(prefix));
+    let per_listener = "These security configs can be dynamically updated only per-listener using the listener prefix";
+    refuse(&values, per_listener, of_a_listener)?;
     let mut checked = Values::new();
     for (name, value) in values {
         let Some(config) = table::broker_config(&name) else {
             let hint = nearest_name(&name).map(|nearest| format!(" (did you mean {nearest}?)")).unwrap_or_default();
-            return refused(format!("Unknown broker config name: {name}{hint}"));
+            return Err(invalid_request(format!("Unknown broker config name: {name}{hint}")));
         };
-        let normal =
-            config.normalize(&value).map_err(|error| ApiError::new(ErrorCode::INVALID_REQUEST, error.to_string()))?;
-        checked.insert(name, normal);
+        checked.insert(name, config.normalize(&value).map_err(|error| invalid_request(error.to_string()))?);
     }
+    let for_all = "Cannot update these configs at default cluster level, broker id must be specified";
+    refuse(&checked, for_all, |config| config.update == Update::PerBroker && !for_one_broker)?;
+    check_broker_rules(&checked, for_one_broker, settings)?;
     Ok(checked)
+}
+
+/// Refuses every config that `is_refused`, with `sentence` and their names.
+fn refuse(values: &Values, sentence: &str, is_refused: impl Fn(&Config) -> bool) -> Result<(), ApiError> {
+    let refused = values.keys().filter(|name| table::broker_config(name).is_some_and(&is_refused));
+    let refused: Vec<_> = refused.map(String::as_str).collect();
+    if refused.is_empty() { Ok(()) } else { Err(invalid_request(format!("{sentence}: [{}]", refused.join(", ")))) }
+}
+
+/// Whether the broker could run with these values and with what is set elsewhere.
+fn check_broker_rules(checked: &Values, for_one_broker: bool, settings: &Settings) -> Result<(), ApiError> {
+    let mut settings = settings.clone();
+    let altered = if for_one_broker { &mut settings.node } else { &mut settings.cluster };
+    *altered = Arc::new(checked.clone());
+    if let Some(sentence) = broken_rule(&settings) {
+        return Err(invalid_request(format!("requirement failed: {sentence}")));
+    }
+    match ABOVE_ZERO.iter().find(|name| settings.number(name) < 1) {
+        // The clumsy words are Kafka's.
+        Some(name) => Err(invalid_request(format!(
+            "Invalid value org.apache.kafka.common.config.ConfigException: Invalid {name} {} for configuration Invalid \
+             dynamic configuration",
+            settings.number(name)
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Bounds a broker sets for its groups: config, lower bound, upper bound.

@@ -116,6 +116,20 @@ fn refused_changes_have_kafkas_code_and_words_and_no_records() {
         "INVALID_REQUEST: Cannot update these configs dynamically: [num.partitions]",
     );
     check(
+        "broker default set max.connections=0",
+        "INVALID_REQUEST: Invalid value org.apache.kafka.common.config.ConfigException: Invalid max.connections 0 for \
+         configuration Invalid dynamic configuration",
+    );
+    check(
+        "broker 1 set log.retention.ms=0",
+        "INVALID_REQUEST: requirement failed: log.retention.ms must be unlimited (-1) or, greater than or equal to 1",
+    );
+    check(
+        "broker 1 set ssl.keystore.type=JKS",
+        "INVALID_REQUEST: These security configs can be dynamically updated only per-listener using the listener \
+         prefix: [ssl.keystore.type]",
+    );
+    check(
         "broker default set cordoned.log.dirs=/a",
         "INVALID_REQUEST: Cannot update these configs at default cluster level, broker id must be specified: \
          [cordoned.log.dirs]",
