@@ -15,8 +15,9 @@ SUITE_SECONDS = 1800
 
 def outcomes(suite: str, bootstrap: str, quick: bool, log) -> dict[str, list[str]]:
     """{ok, FAIL or skip: the rest of each such line}."""
-    command = [str(PEERS / suite / "run"), *(["--quick"] if quick else []), bootstrap]
-    environment = {**paths.environment(), "PEER_LOG": str(log)}
+    directory, variant = VARIANTS.get(suite, (suite, {}))
+    command = [str(PEERS / directory / "run"), *(["--quick"] if quick else []), bootstrap]
+    environment = {**paths.environment(), **variant, "PEER_LOG": str(log)}
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SUITE_SECONDS, env=environment)
     found: dict[str, list[str]] = {"ok": [], "FAIL": [], "skip": []}
     for line in done.stdout.splitlines():
@@ -27,9 +28,11 @@ def outcomes(suite: str, bootstrap: str, quick: bool, log) -> dict[str, list[str
     return found
 
 
-# It is built from source, which takes minutes.
-LONG = {"librdkafka": [pytest.mark.full]}
-SUITES = sorted(p.parent.name for p in PEERS.glob("*/run"))
+# A suite run in a second way: where it is, what its environment has besides.
+VARIANTS = {"librdkafka-consumer": ("librdkafka", {"TEST_CONSUMER_GROUP_PROTOCOL": "consumer"})}
+SUITES = sorted([*(p.parent.name for p in PEERS.glob("*/run")), *VARIANTS])
+# Built from source, and mostly waiting: minutes each.
+LONG = {suite: [pytest.mark.full] for suite in ("librdkafka", *VARIANTS)}
 # Some cases name broker 0; others expect two consumers that subscribe one after the other to join in one rebalance.
 SETTINGS = {"node.id": "0", "num.partitions": "4", "group.initial.rebalance.delay.ms": "1000"}
 # The crate's own compose file has three partitions, which many of its tests count.
